@@ -1,0 +1,75 @@
+"""Registers as columns: the one form in which every reader hands them over and every panel takes them in.
+
+A cell (year group, code, pupils) is packed into 32 bits: year group 5, code 6, pupils 21. Cells of a register stand in
+ascending order, without zero counts, so two registers say the same exactly when their cells are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["CODE_BITS", "PUPILS_BITS", "PUPILS_MAX", "Batch", "concatenate", "pack"]
+
+PUPILS_BITS, CODE_BITS = 21, 6
+PUPILS_MAX = 999_999
+"""Pupils under one code of one year group; more is no school."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """n accepted registers, m cells.
+
+    urn, day (days since 1970-01-01), session (0 AM, 1 PM), revision: int32, int32, uint8, int32 of shape (n,).
+    recorded_at: int64 (n,), microseconds UTC since 1970. source: int32 (n,), index into `sources`.
+    start: int64 (n + 1,), the cells of register i are ``cells[start[i]:start[i + 1]]``. cells: uint32 (m,).
+    """
+
+    urn: NDArray[np.int32]
+    day: NDArray[np.int32]
+    session: NDArray[np.uint8]
+    revision: NDArray[np.int32]
+    recorded_at: NDArray[np.int64]
+    source: NDArray[np.int32]
+    start: NDArray[np.int64]
+    cells: NDArray[np.uint32]
+    sources: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.urn)
+
+
+def pack(year_group: int, code: int, pupils: int) -> int:
+    """One cell of 32 bits from the numbers of `schemas.codes`.
+
+    >>> hex(pack(1, 2, 3))
+    '0x8400003'
+    """
+    return (year_group << (PUPILS_BITS + CODE_BITS)) | (code << PUPILS_BITS) | pupils
+
+
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """The registers of all batches, one after the other; sources are numbered again."""
+    names: dict[str, int] = {}
+    source, start, offset = [], [np.zeros(1, np.int64)], 0
+    for b in batches:
+        table = np.array([names.setdefault(s, len(names)) for s in b.sources], np.int32)
+        source.append(table[b.source] if len(table) else b.source)
+        start.append(b.start[1:] + offset)
+        offset += len(b.cells)
+
+    def joined(name: str, dtype: type[np.generic]) -> NDArray[np.generic]:
+        return np.concatenate([getattr(b, name) for b in batches] or [np.zeros(0, dtype)])
+
+    return Batch(
+        joined("urn", np.int32), joined("day", np.int32), joined("session", np.uint8), joined("revision", np.int32),  # type: ignore[arg-type]
+        joined("recorded_at", np.int64), np.concatenate([*source, np.zeros(0, np.int32)]), np.concatenate(start),  # type: ignore[arg-type]
+        joined("cells", np.uint32), tuple(names),  # type: ignore[arg-type]
+    )
