@@ -1,0 +1,53 @@
+"""Arithmetic that gives the same bytes on every machine.
+
+`log`, `exp` and what is made of them differ in the last bit between machines, so their results are rounded to multiples
+of 2**-30 before they enter a recursion; inside, only + - * / and square roots are used, which IEEE 754 makes exact.
+Published values are rounded to 6 decimals. (detection.md 1.12)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Bools", "Floats", "Ints", "exact", "half_logs", "log_odds", "published", "ratio"]
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int32]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+_GRID = 2.0**30
+
+
+def exact(x: Floats) -> Floats:
+    """Rounded to a multiple of 2**-30, so that differences of such values are exact."""
+    return np.rint(x * _GRID) / _GRID
+
+
+def published(x: Floats) -> Floats:
+    """Rounded to 6 decimals, as every published value is."""
+    return np.round(x, 6) + 0.0
+
+
+def ratio(logit: Floats) -> Floats:
+    """The logistic function: a logit as a ratio in (0, 1)."""
+    return 1.0 / (1.0 + np.exp(-logit))
+
+
+def log_odds(p: Floats) -> Floats:
+    """The inverse of `ratio`."""
+    return np.log(p / (1.0 - p))
+
+
+_TABLE = exact(np.log(np.maximum(np.arange(1 << 15), 1) / 2.0))
+
+
+def half_logs(j: NDArray[np.int64]) -> Floats:
+    """log(j / 2) on the grid of `exact`, for integers j >= 1; every reader takes it from the same table."""
+    if j.size and int(j.max()) >= len(_TABLE):
+        return exact(np.log(j / 2.0))
+    return _TABLE[j]

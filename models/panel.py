@@ -1,0 +1,148 @@
+"""The register log, merged: per (school, date, session) the newest revision, as arrays.
+
+The merge is a join. Registers are put into one total order, (urn, date, session) then (revision, recorded_at, SHA-256 of
+the canonical bytes), and the greatest of each (urn, date, session) wins; so order of arrival and repeats do not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.batch import CODE_BITS, PUPILS_BITS, canonical
+from models.numbers import Bools, Ints
+from schemas.codes import CODES, CodeClass
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.batch import Batch
+
+__all__ = ["Arranged", "Panel", "Tally", "arrange", "tally"]
+
+Longs = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What each register of a batch adds up to, int32 (n,): the DfE's possible sessions and absences, study leave, no mark yet."""
+
+    possible: Ints
+    absences: Ints
+    study_leave: Ints
+    unmarked: Ints
+    legacy: Bools
+
+
+def _table(rule: str) -> NDArray[np.int64]:
+    rows = {
+        "possible": [row.possible for row in CODES], "absences": [row.absence for row in CODES],
+        "study_leave": [row.study_leave for row in CODES], "unmarked": [row.kind is CodeClass.UNMARKED for row in CODES],
+        "legacy": [row.legacy for row in CODES],
+    }
+    return np.array(rows[rule], np.int64)
+
+
+_RULES = {rule: _table(rule) for rule in ("possible", "absences", "study_leave", "unmarked", "legacy")}
+
+
+def tally(batch: Batch) -> Tally:
+    """Add up the cells of each register by the code table."""
+    if not len(batch):
+        empty = np.zeros(0, np.int32)
+        return Tally(empty, empty, empty, empty, np.zeros(0, bool))
+    code = (batch.cells >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)
+    pupils = (batch.cells & ((1 << PUPILS_BITS) - 1)).astype(np.int64)
+
+    def total(rule: str) -> Ints:
+        running = np.concatenate([np.zeros(1, np.int64), np.cumsum(_RULES[rule][code] * pupils)])
+        return (running[batch.start[1:]] - running[batch.start[:-1]]).astype(np.int32)
+
+    return Tally(total("possible"), total("absences"), total("study_leave"), total("unmarked"), total("legacy") > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """Row numbers of the distinct registers of a batch in the total order, and which of them win with all known."""
+
+    rows: Longs
+    wins: Bools
+
+
+def arrange(batch: Batch) -> Arranged:
+    """Put registers into the total order; repeats (equal canonical bytes) are kept once."""
+    key = (batch.day.astype(np.int64) * 2 + batch.session) << 31 | batch.urn
+    order = np.argsort(key, kind="stable")
+    sorted_key = key[order]
+    same = sorted_key[1:] == sorted_key[:-1]
+    if same.any():
+        crowded = np.zeros(len(order), bool)
+        crowded[1:] |= same
+        crowded[:-1] |= same
+        order = _settle(batch, key, order, np.flatnonzero(crowded))
+        sorted_key = key[order]
+    wins = np.ones(len(order), bool)
+    wins[:-1] = sorted_key[1:] != sorted_key[:-1]
+    return Arranged(order, wins)
+
+
+def _settle(batch: Batch, key: Longs, order: Longs, places: Longs) -> Longs:
+    """Order the registers that share their identity, and drop repeats."""
+    rows = order[places]
+    rows = rows[np.lexsort((batch.recorded_at[rows], batch.revision[rows], key[rows]))]
+    tied = (key[rows][1:] == key[rows][:-1]) & (batch.revision[rows][1:] == batch.revision[rows][:-1])
+    tied &= batch.recorded_at[rows][1:] == batch.recorded_at[rows][:-1]
+    keep = np.ones(len(rows), bool)
+    edges = np.flatnonzero(np.concatenate([[True], ~tied, [True]]))
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        if last - first == 1:
+            continue
+        by_digest: dict[bytes, int] = {}
+        for row in rows[first:last].tolist():
+            by_digest.setdefault(hashlib.sha256(canonical(batch, row)).digest(), row)
+        chosen = [by_digest[digest] for digest in sorted(by_digest)]
+        rows[first : first + len(chosen)] = chosen
+        keep[first + len(chosen) : last] = False
+    order = order.copy()
+    order[places] = rows
+    alive = np.ones(len(order), bool)
+    alive[places[~keep]] = False
+    return order[alive]
+
+
+class Panel:
+    """The winning registers of one deployment year at some positions: (deployment days, 2 sessions, schools).
+
+    sent: whether a register stands; possible, absences: the DfE's; study_leave: of both; unmarked: no mark yet.
+    `winner` holds the winning register's rank in the total order, -1 for none.
+    """
+
+    def __init__(self, days: int, schools: int) -> None:
+        shape = (days, 2, schools)
+        self.winner = np.full(shape, -1, np.int32)
+        self.possible = np.zeros(shape, np.int32)
+        self.absences = np.zeros(shape, np.int32)
+        self.study_leave = np.zeros(shape, np.int32)
+        self.unmarked = np.zeros(shape, np.int32)
+
+    @property
+    def sent(self) -> Bools:
+        """Whether a register stands for (day, session, school)."""
+        return self.winner >= 0
+
+    def apply(self, rank: Ints, day: Ints, session: Ints, school: Ints, sums: Tally) -> tuple[int, Ints]:
+        """Merge registers, in ascending rank; the first day that changed (the number of days if none) and the schools that did.
+
+        rank, day (deployment day index), session, school: (n,); `sums` in the same order.
+        """
+        better = rank > self.winner[day, session, school]
+        if not better.any():
+            return self.winner.shape[0], np.zeros(0, np.int32)
+        at = day[better], session[better], school[better]
+        self.winner[at] = rank[better]
+        for name in ("possible", "absences", "study_leave", "unmarked"):
+            getattr(self, name)[at] = getattr(sums, name)[better]
+        return int(at[0].min()), np.unique(at[2])
