@@ -58,7 +58,7 @@ class Schools:
     @property
     def roll(self) -> Ints:
         """Pupils (schools,)."""
-        return self.groups.sum(axis=1).astype(np.int32)
+        return np.asarray(self.groups.sum(axis=1), np.int32)
 
     @property
     def target_absence(self) -> Floats:
