@@ -95,13 +95,14 @@ class YearModel:
         self._shrinkage = [(0.0, 0.0)] * days
         self.area_effect = np.zeros((days, len(self.deployment.areas)))
         self.area_limit = np.full((days, len(self.deployment.areas)), np.inf)
+        self.area_on = np.zeros((days, len(self.deployment.areas)), bool)
         self._checkpoints: dict[int, _Checkpoint] = {}
         row = self.parameters
         phase = self.deployment.phase
         self._constants = {k: np.array(getattr(row, k))[phase] for k in ("sigma_u", "a_long", "b_long", "a_short", "b_short")}
         aim = self.deployment.aim(self.parameters)
         self._target_shifts, self._level_shifts = charts.shifts(aim, TARGET_SHIFTS), charts.shifts(aim, LEVEL_SHIFTS)
-        self._has_path = ~np.isnan(self.deployment.baseline)
+        self.has_path = ~np.isnan(self.deployment.baseline)
         self.state = self._start()
 
     def _start(self) -> _Checkpoint:
@@ -151,7 +152,7 @@ class YearModel:
             eta = self.path.eta[d]
             p0 = np.clip(exact(ratio(eta)), 1e-4, 0.95)
             study = panel.study_leave[d]
-            counts = Counts(panel.sent[d], panel.possible[d] - study, panel.absences[d] - study, panel.unmarked[d])
+            counts = Counts(panel.sent_on(d), panel.possible[d] - study, panel.absences[d] - study, panel.unmarked[d])
             guarded = guards.judge(counts, here.planned[d], p0, here.roll, self.state.usual)
             verdict = guards.judge_plausible(guarded, p0, here.area, len(here.areas))
             measured = verdict == Verdict.MEASURED
@@ -181,7 +182,7 @@ class YearModel:
         daily = row["a_short"] + row["b_short"] * vb + v
         signal = self.path.about[d] + c
         day = Day(residual, signal, long_run, daily, scored, state.scored_days)
-        with_path = day._replace(scored=scored & self._has_path)
+        with_path = day._replace(scored=scored & self.has_path)
         self.target_statistic[d] = charts.update(state.target, with_path, self._target_shifts, d, own_level=False)
         self.level_statistic[d] = charts.update(state.level, day, self._level_shifts, d, own_level=True)
         self.warming_up[d] = state.scored_days + scored <= WARM_UP_DAYS
@@ -190,6 +191,7 @@ class YearModel:
         self._slow[d] = state.slow
         self.effect[d], self.scored[d] = c, scored
         self.area_effect[d], self.area_limit[d] = area_day(state.area, effect)
+        self.area_on[d] = state.area.on
         for chart, schools in zip((state.target, state.level), acknowledged.get(d, ([], [])), strict=True):
             if schools:
                 charts.reset(chart, np.array(schools, np.int32), d)

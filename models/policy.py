@@ -1,0 +1,280 @@
+"""The alert policy: what is said at the close of a day, given what was said before, with a reason for each alert kept or withheld.
+
+Everything that can open, update, close, withdraw or withhold an alert lives here. `decide` is one step of a left fold over
+the closes: it judges the closed day alone, and remembers nothing but what was published. (detection.md 1.8)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.evidence import Evidence, chart_evidence, onset_day
+from models.guards import Verdict
+from models.parameters import Budget, limit, once_in_school_years
+from schemas.alert import Alert, AlertKind, AlertState, alert_id
+
+if TYPE_CHECKING:
+    from models.close import Acknowledged, YearModel
+    from models.numbers import Bools, Floats
+
+__all__ = ["Close", "Key", "Said", "Withheld", "decide"]
+
+HOLD_OFF_SCHOOL_DAYS = 10
+NO_OPENING_LAST_DAYS = 10
+CLOSES_AFTER_DAYS = 10
+SILENT_DAYS = 5
+_WITHDRAW_MARGIN = 0.7
+_KINDS = {"T": AlertKind.OFF_TRAJECTORY, "C": AlertKind.LEVEL_DROP}
+_DEFECTS = {Verdict.MISSING: "silent", Verdict.PARTIAL: "partial", Verdict.IMPLAUSIBLE: "implausible", Verdict.ALL_PRESENT: "all present"}
+_EPOCH = date(1970, 1, 1)
+
+
+class Key(NamedTuple):
+    """What at most one alert is open for: a school's chart (`data` for its registers), or an area (urn None)."""
+
+    chart: str
+    urn: int | None
+    area: str | None
+
+
+class Withheld(StrEnum):
+    """Why a chart above its limit said nothing new."""
+
+    ALREADY_OPEN = "already open"
+    HOLD_OFF = "hold-off"
+    END_OF_YEAR = "end of year"
+    WARMING_UP = "warming up"
+    NOT_SCORED = "not scored"
+
+
+@dataclass(slots=True)
+class _Line:
+    """The state of one key: the newest alert's opening day and rank as last published, and whether it is open."""
+
+    opened_on: date
+    rank: float
+    open: bool
+    onset: date | None
+    hold_off_from: date | None
+
+
+@dataclass(slots=True)
+class Said:
+    """What was published in this academic year so far: the fold of the alert log, a cache of it."""
+
+    lines: dict[Key, _Line] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
+
+    def add(self, alert: Alert) -> None:
+        """Fold one published record, in order of closes."""
+        key = _key_of(alert)
+        line = self.lines.get(key)
+        if alert.state is AlertState.OPENED:
+            self.opened.add(str(alert.alert_id))
+            held = line.hold_off_from if line else None
+            self.lines[key] = _Line(alert.opened_on, alert.once_in_school_years or 0.0, open=True, onset=alert.onset_about, hold_off_from=held)
+        elif line is not None:
+            line.open = alert.state is AlertState.UPDATED
+            line.rank = alert.once_in_school_years or line.rank
+            if alert.state is AlertState.CLOSED:
+                line.hold_off_from = alert.opened_on
+
+
+def _key_of(alert: Alert) -> Key:
+    chart = alert.chart or ("area" if alert.kind is AlertKind.AREA else "data")
+    return Key(chart, alert.urn, alert.area if alert.urn is None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """What one close says: the alerts in publishing order, and how many charts above the limit were withheld, by reason."""
+
+    alerts: tuple[Alert, ...]
+    withheld: Counter[str]
+
+
+class _Say(NamedTuple):
+    """The makings of alert records at one close."""
+
+    model: YearModel
+    day: int
+    said: Said
+
+    @property
+    def today(self) -> date:
+        return self.date_of(self.day)
+
+    def date_of(self, day: int) -> date:
+        return _EPOCH + timedelta(days=int(self.model.deployment.days[day]))
+
+    def day_of(self, when: date) -> int:
+        return int(np.searchsorted(self.model.deployment.days, (when - _EPOCH).days))
+
+    def alert(self, key: Key, state: AlertState, line: _Line, reason: str, evidence: Evidence) -> Alert:
+        kind = _KINDS.get(key.chart) or (AlertKind.AREA if key.urn is None else AlertKind.DATA)
+        chart = key.chart if key.chart in _KINDS else None
+        year = self.model.deployment.academic_year
+        return Alert(
+            alert_id=alert_id(kind, chart, key.urn if key.area is None else key.area, year, line.opened_on),
+            urn=key.urn, area=key.area, kind=kind, chart=chart, state=state, opened_on=line.opened_on, as_of=self.today,
+            onset_about=line.onset, once_in_school_years=line.rank if chart else None, evidence=evidence, attribution=None, reason=reason,
+        )
+
+    def opening(self, key: Key, rank: float, onset: date | None, reason: str, evidence: Evidence) -> Alert:
+        line = _Line(self.today, rank, open=True, onset=onset, hold_off_from=None)
+        alert = self.alert(key, AlertState.OPENED, line, reason, evidence)
+        return alert.model_copy(update={"reason": "reopened"}) if str(alert.alert_id) in self.said.opened else alert
+
+
+def decide(model: YearModel, day: int, said: Said, budget: Budget, acknowledged: Acknowledged) -> Close:
+    """Alerts at the close of deployment day `day`, which the model has been scored through; folds them into `said`."""
+    say = _Say(model, day, said)
+    withheld: Counter[str] = Counter()
+    alerts = _areas(say)
+    alerts += _charts(say, "T", model.target_statistic, budget.target, acknowledged, withheld)
+    alerts += _charts(say, "C", model.level_statistic, budget.level, acknowledged, withheld)
+    alerts += _data(say)
+    alerts.sort(key=lambda a: (a.kind, a.urn if a.urn is not None else -1, a.area or "", a.opened_on, a.state))
+    for alert in alerts:
+        said.add(alert)
+    return Close(tuple(alerts), withheld)
+
+
+def _school_index(say: _Say, key: Key) -> int | None:
+    urns = say.model.deployment.urn
+    i = int(np.searchsorted(urns, key.urn or 0))
+    return i if i < len(urns) and urns[i] == key.urn else None
+
+
+def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged: Acknowledged, withheld: Counter[str]) -> list[Alert]:
+    model, day = say.model, say.day
+    here = model.deployment
+    rank = once_in_school_years(statistic[day], here.band, chart)
+    limits = limit(rate, here.band, chart)
+    above = (rank >= 1.0 / rate) & here.planned[day]
+    has_path = model.has_path if chart == "T" else np.ones(len(here.urn), bool)
+    above &= has_path
+    out: list[Alert] = []
+    were_open = set()
+    for key, line in list(say.said.lines.items()):
+        if key.chart != chart or not line.open:
+            continue
+        i = _school_index(say, key)
+        if i is not None:
+            were_open.add(i)
+            out += _follow(say, key, line, i, statistic, float(limits[i]), float(rank[i]), acknowledged)
+    for i in np.flatnonzero(above).tolist():
+        key = Key(chart, int(here.urn[i]), None)
+        why = Withheld.ALREADY_OPEN if i in were_open else _withhold(say, key, i, chart)
+        if why is not None:
+            withheld[f"{chart}: {why}"] += 1
+            continue
+        onset = say.date_of(onset_day(model, chart, i, day))
+        reason = f"chart {chart} passed its decision interval"
+        out.append(say.opening(key, float(rank[i]), onset, reason, chart_evidence(model, chart, i, day, float(limits[i]))))
+    return out
+
+
+def _withhold(say: _Say, key: Key, school: int, chart: str) -> Withheld | None:
+    """The first rule that forbids an opening today; None if it may open."""
+    model, day = say.model, say.day
+    if not model.scored[day, school]:
+        return Withheld.NOT_SCORED
+    if chart == "C" and model.warming_up[day, school]:
+        return Withheld.WARMING_UP
+    planned = model.deployment.planned[:, school]
+    if planned[day + 1 :].sum() < NO_OPENING_LAST_DAYS:
+        return Withheld.END_OF_YEAR
+    if _held_off(say, key, planned):
+        return Withheld.HOLD_OFF
+    return None
+
+
+def _held_off(say: _Say, key: Key, planned: Bools) -> bool:
+    """Whether the last opening that was not withdrawn is fewer than 10 of the school's days back."""
+    line = say.said.lines.get(key)
+    if line is None or line.hold_off_from is None:
+        return False
+    return int(planned[say.day_of(line.hold_off_from) + 1 : say.day + 1].sum()) < HOLD_OFF_SCHOOL_DAYS
+
+
+def _follow(say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged) -> list[Alert]:
+    """What becomes of an open alert today: withdrawn, closed, updated or nothing new."""
+    model, day = say.model, say.day
+    opened = say.day_of(line.opened_on)
+    since = opened + np.flatnonzero(model.scored[opened : day + 1, school])
+    values = statistic[since, school]
+    evidence = chart_evidence(model, key.chart, school, day, h)
+    place = 0 if key.chart == "T" else 1
+    if any(opened <= d <= day and school in schools[place] for d, schools in acknowledged.items()):
+        return [say.alert(key, AlertState.CLOSED, line, "acknowledged", evidence)]
+    if bool(np.all(values < h - _WITHDRAW_MARGIN)):
+        reason = "corrected registers: below half the strength on the opening day and ever since"
+        return [say.alert(key, AlertState.WITHDRAWN, line, reason, evidence)]
+    if len(values) > CLOSES_AFTER_DAYS and bool(np.all(values[-CLOSES_AFTER_DAYS:] < h / 3)):
+        return [say.alert(key, AlertState.CLOSED, line, f"{CLOSES_AFTER_DAYS} days below a third of the decision interval", evidence)]
+    if model.scored[day, school] and rank >= 2 * line.rank:
+        stronger = _Line(line.opened_on, rank, open=True, onset=line.onset, hold_off_from=line.hold_off_from)
+        return [say.alert(key, AlertState.UPDATED, stronger, "twice as strong", evidence)]
+    return []
+
+
+def _areas(say: _Say) -> list[Alert]:
+    model, day = say.model, say.day
+    out = []
+    for j, area in enumerate(model.deployment.areas):
+        key = Key("area", None, area)
+        line = say.said.lines.get(key)
+        value, bound = float(model.area_effect[day, j]), float(model.area_limit[day, j])
+        evidence: Evidence = {"area_effect_logit": value, "limit_logit": bound if np.isfinite(bound) else None}
+        if line is not None and line.open:
+            opened = say.day_of(line.opened_on)
+            if model.area_effect[opened, j] <= model.area_limit[opened, j]:
+                out.append(say.alert(key, AlertState.WITHDRAWN, line, "corrected registers: no common effect that day", evidence))
+            elif not model.area_on[day, j]:
+                out.append(say.alert(key, AlertState.CLOSED, line, "the common effect fell below half its limit", evidence))
+        elif value > bound:
+            out.append(say.opening(key, 0.0, say.today, "a common effect over the area", evidence))
+    return out
+
+
+def _data(say: _Say) -> list[Alert]:
+    """Registers that are no measurement: silent for 5 days running, partial, implausible, all present."""
+    model, day = say.model, say.day
+    here, verdict = model.deployment, model.verdict
+    out, were_open = [], set()
+    for key, line in list(say.said.lines.items()):
+        i = _school_index(say, key) if key.chart == "data" and line.open else None
+        if i is None:
+            continue
+        were_open.add(i)
+        now = Verdict(int(verdict[day, i]))
+        opened = say.day_of(line.opened_on)
+        evidence: Evidence = {"registers_today": now.name.lower()}
+        if _defect(model, opened, i) is None:
+            out.append(say.alert(key, AlertState.WITHDRAWN, line, "the registers have come or were corrected", evidence))
+        elif now is Verdict.MEASURED:
+            out.append(say.alert(key, AlertState.CLOSED, line, "usable registers again", evidence))
+    for i in np.flatnonzero(np.isin(verdict[day], [int(v) for v in _DEFECTS]) & here.planned[day]).tolist():
+        key = Key("data", int(here.urn[i]), None)
+        defect = None if i in were_open else _defect(model, day, i)
+        if defect is not None and not _held_off(say, key, here.planned[:, i]):
+            out.append(say.opening(key, 0.0, None, f"registers: {defect}", {"registers_today": Verdict(int(verdict[day, i])).name.lower()}))
+    return out
+
+
+def _defect(model: YearModel, day: int, school: int) -> str | None:
+    """The data rule that holds for a school on a day; silence needs 5 of its school days running."""
+    verdict = Verdict(int(model.verdict[day, school]))
+    if verdict is Verdict.MISSING:
+        planned = np.flatnonzero(model.deployment.planned[: day + 1, school])[-SILENT_DAYS:]
+        silent = len(planned) == SILENT_DAYS and bool(np.all(model.verdict[planned, school] == Verdict.MISSING))
+        return "silent" if silent else None
+    return _DEFECTS.get(verdict)
+
