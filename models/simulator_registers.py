@@ -104,11 +104,11 @@ def clean_registers(year: SimulatedYear) -> Sent:
 
 
 def together(a: Sent, b: Sent) -> Sent:
-    """The rows and notes of both."""
+    """The rows of both, with the notes of the first."""
     return Sent(
         np.concatenate([a.school, b.school]), np.concatenate([a.day, b.day]), np.concatenate([a.session, b.session]),
         np.concatenate([a.revision, b.revision]), np.concatenate([a.recorded_at, b.recorded_at]),
-        np.concatenate([a.provisional, b.provisional]), np.concatenate([a.all_present, b.all_present]), (*a.notes, *b.notes),
+        np.concatenate([a.provisional, b.provisional]), np.concatenate([a.all_present, b.all_present]), a.notes,
     )
 
 
