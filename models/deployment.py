@@ -5,7 +5,7 @@ And what follows from the registers sent so far: which sessions of a day are exp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from models.parameters import PHASES, Parameters, bands
 from models.season import national_season
 from models.trajectory import path, shape
 
-__all__ = ["AM", "BOTH", "PM", "Deployment", "Path", "expected_sessions", "lay_path"]
+__all__ = ["AM", "BOTH", "PM", "Deployment", "Path", "expected_sessions", "lay_path", "relay_path"]
 
 AM, PM, BOTH = 1, 2, 3
 _SESSION_WINDOW_DAYS = 10
@@ -101,20 +101,21 @@ def lay_path(deployment: Deployment, sessions: Ints, parameters: Parameters) -> 
     return Path(sessions, eta, about)
 
 
-def relay_path(deployment: Deployment, old: Path, sessions: Ints, parameters: Parameters) -> tuple[Path, int]:
-    """The path after the expected sessions changed, and the first day on which it differs (the number of days if none)."""
-    changed = np.flatnonzero((sessions != old.sessions).any(axis=0))
+def relay_path(deployment: Deployment, path_now: Path, schools: Ints, sessions: Ints, parameters: Parameters) -> int:
+    """Lay the path of some schools again for changed expected sessions, in place; the first day on which a path differs
+    (the number of days if none does)."""
+    changed = schools[(sessions != path_now.sessions[:, schools]).any(axis=0)]
     if not len(changed):
-        return old, len(deployment.days)
-    shapes = _shapes(deployment, parameters)[:, changed]
-    eta, _ = path(
-        shapes, _SESSIONS[sessions[:, changed]], deployment.planned[:, changed],
-        deployment.level(parameters)[changed], deployment.target[changed],
+        return len(deployment.days)
+    path_now.sessions[:, schools] = sessions
+    part = replace(
+        deployment, urn=deployment.urn[changed], phase=deployment.phase[changed], area=deployment.area[changed], roll=deployment.roll[changed],
+        baseline=deployment.baseline[changed], target=deployment.target[changed], planned=deployment.planned[:, changed],
     )
-    different = np.flatnonzero((eta != old.eta[:, changed]).any(axis=1))
-    new_eta = old.eta.copy()
-    new_eta[:, changed] = eta
-    return Path(sessions, new_eta, old.about), int(different[0]) if len(different) else len(deployment.days)
+    eta = lay_path(part, path_now.sessions[:, changed], parameters).eta
+    different = np.flatnonzero((eta != path_now.eta[:, changed]).any(axis=1))
+    path_now.eta[:, changed] = eta
+    return int(different[0]) if len(different) else len(deployment.days)
 
 
 def _shapes(deployment: Deployment, parameters: Parameters) -> Floats:

@@ -65,9 +65,12 @@ class Usual:
         small = self.pupils2.min(axis=0)
         odd = known & ~(full & (pupils2 >= _ROLL_LOW * large) & (pupils2 <= _ROLL_HIGH * small))
         out = ~known & ((pupils2 < _ROLL_LOW * 2 * roll) | (pupils2 > _ROLL_HIGH * 2 * roll))
-        for i in np.flatnonzero(odd):
-            middle = np.median(self.pupils2[: min(int(self.days[i]), USUAL_DAYS), i])
-            out[i] = pupils2[i] < _ROLL_LOW * middle or pupils2[i] > _ROLL_HIGH * middle
+        seen = np.minimum(self.days, USUAL_DAYS)
+        for count in range(USUAL_DAYS_LEAST, USUAL_DAYS + 1):
+            some = np.flatnonzero(odd & (seen == count))
+            if len(some):
+                middle = np.median(self.pupils2[:count, some], axis=0)
+                out[some] = (pupils2[some] < _ROLL_LOW * middle) | (pupils2[some] > _ROLL_HIGH * middle)
         return out
 
     def push(self, pupils2: Ints, held: Bools) -> None:

@@ -133,16 +133,18 @@ class Panel:
         """Whether a register stands for (day, session, school)."""
         return self.winner >= 0
 
-    def apply(self, rank: Ints, day: Ints, session: Ints, school: Ints, sums: Tally) -> tuple[int, Ints]:
-        """Merge registers, in ascending rank; the first day that changed (the number of days if none) and the schools that did.
+    def sent_on(self, day: int) -> Bools:
+        """The same of one day, (2, schools)."""
+        return self.winner[day] >= 0
+
+    def apply(self, rank: Ints, day: Ints, session: Ints, school: Ints, sums: Tally) -> tuple[Ints, Ints]:
+        """Merge registers, in ascending rank; the days and the schools of those that won.
 
         rank, day (deployment day index), session, school: (n,); `sums` in the same order.
         """
         better = rank > self.winner[day, session, school]
-        if not better.any():
-            return self.winner.shape[0], np.zeros(0, np.int32)
         at = day[better], session[better], school[better]
         self.winner[at] = rank[better]
         for name in ("possible", "absences", "study_leave", "unmarked"):
             getattr(self, name)[at] = getattr(sums, name)[better]
-        return int(at[0].min()), np.unique(at[2])
+        return at[0], at[2]

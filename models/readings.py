@@ -1,0 +1,121 @@
+"""Closed readings as columns: one row per school and school day, as published, and their digest.
+
+Published ratios and statistics are held in millionths as integers, so that text, digest and comparison see the same value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.guards import Verdict
+from models.numbers import ratio
+from models.parameters import Budget, once_in_school_years
+from schemas.reading import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from models.batch import Batch
+    from models.close import YearModel
+    from models.panel import Panel
+
+__all__ = ["CONDITIONS", "NOTHING", "Rows", "rows", "school_digests", "state_digest"]
+
+NOTHING = np.iinfo(np.int64).min
+"""Stands for an empty value in a column of millionths."""
+
+CONDITIONS = tuple(Condition)
+_OF_VERDICT = {
+    Verdict.NO_SESSIONS: Condition.NO_SESSIONS, Verdict.MISSING: Condition.MISSING, Verdict.PARTIAL: Condition.PARTIAL,
+    Verdict.IMPLAUSIBLE: Condition.IMPLAUSIBLE, Verdict.ALL_PRESENT: Condition.ALL_PRESENT,
+}
+_LAYOUT = np.dtype([
+    ("attendance_date", "<i4"), ("possible_sessions", "<i4"), ("absences", "<i4"), ("charted_possible_sessions", "<i4"),
+    ("charted_absences", "<i4"), ("expected_ratio", "<i8"), ("common_effect_logit", "<i8"), ("statistic_target", "<i8"),
+    ("statistic_level", "<i8"), ("once_in_school_years_target", "<i8"), ("once_in_school_years_level", "<i8"), ("condition", "u1"),
+])
+_HEAD = np.dtype([("attendance_date", "<i4"), ("session", "u1"), ("cells", "<u2")])
+_GROUP = 256
+
+Rows = np.ndarray[Any, np.dtype[np.void]]
+
+
+def _millionths(x: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.rint(x * 1e6).astype(np.int64)
+
+
+def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice) -> Rows:
+    """The readings of some schools, (schools, closed days) in the published layout; unplanned days are among them."""
+    here, days = model.deployment, slice(0, model.through + 1)
+    part = (days, schools)
+    study = panel.study_leave[days, :, schools].sum(axis=1)
+    possible, absences = panel.possible[days, :, schools].sum(axis=1), panel.absences[days, :, schools].sum(axis=1)
+    out = np.zeros(possible.shape, _LAYOUT)
+    out["attendance_date"] = here.days[days][:, None]
+    out["possible_sessions"], out["absences"] = possible, absences
+    out["charted_possible_sessions"], out["charted_absences"] = possible - study, absences - study
+    out["expected_ratio"] = _millionths(ratio(model.path.eta[part] + model.effect[part]))
+    out["common_effect_logit"] = _millionths(model.effect[part])
+    band, on_path = here.band[schools], model.has_path[schools]
+    scored = model.scored[part]
+    above = np.zeros(possible.shape, bool)
+    for chart, statistic, name, rate in (
+        ("T", model.target_statistic[part], "target", budget.target), ("C", model.level_statistic[part], "level", budget.level),
+    ):
+        rank = once_in_school_years(statistic, np.broadcast_to(band, statistic.shape), chart)
+        runs = np.broadcast_to(on_path, statistic.shape) if chart == "T" else np.ones(statistic.shape, bool)
+        above |= runs & scored & (rank >= 1.0 / rate)
+        out[f"statistic_{name}"] = np.where(runs, _millionths(statistic), NOTHING)
+        out[f"once_in_school_years_{name}"] = np.where(runs, _millionths(rank), NOTHING)
+    out["condition"] = _conditions(model.verdict[part], scored, model.warming_up[part], above)
+    return out.T
+
+
+def _conditions(verdict: NDArray[Any], scored: NDArray[Any], warming_up: NDArray[Any], above: NDArray[Any]) -> NDArray[np.uint8]:
+    """Numbers of `CONDITIONS`: the first that holds."""
+    out = np.where(above, CONDITIONS.index(Condition.OUT_OF_CONTROL), CONDITIONS.index(Condition.IN_CONTROL)).astype(np.uint8)
+    out[warming_up] = CONDITIONS.index(Condition.WARMING_UP)
+    out[(verdict == Verdict.MEASURED) & ~scored] = CONDITIONS.index(Condition.NO_PEERS)
+    for v, condition in _OF_VERDICT.items():
+        out[verdict == v] = CONDITIONS.index(condition)
+    return out
+
+
+def school_digests(batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], years: list[tuple[YearModel, Panel]], budget: Budget) -> Iterator[bytes]:
+    """SHA-256 of each school's winning registers and readings, by URN.
+
+    winners: rows of `batch` that win, in the total order. Layout, little-endian: number of registers u4; their heads
+    (date i4, session u1, cells u2) by date and session; their cells u4; then the rows of each year's readings.
+    """
+    winners = winners[np.argsort(batch.urn[winners], kind="stable")]
+    firsts = np.searchsorted(batch.urn[winners], urns)
+    lasts = np.searchsorted(batch.urn[winners], urns, side="right")
+    for first in range(0, len(urns), _GROUP):
+        part = slice(first, min(first + _GROUP, len(urns)))
+        tables = [(model.deployment.planned[: model.through + 1, part].T, rows(model, panel, budget, part)) for model, panel in years]
+        for i in range(part.start, part.stop):
+            mine = winners[firsts[i] : lasts[i]]
+            length = batch.start[mine + 1] - batch.start[mine]
+            head = np.zeros(len(mine), _HEAD)
+            head["attendance_date"], head["session"], head["cells"] = batch.day[mine], batch.session[mine], length
+            ends = np.cumsum(length)
+            at = np.repeat(batch.start[mine] - (ends - length), length) + np.arange(int(length.sum()))
+            digest = hashlib.sha256(len(mine).to_bytes(4, "little"))
+            digest.update(head.tobytes())
+            digest.update(batch.cells[at].astype("<u4").tobytes())
+            for planned, table in tables:
+                digest.update(table[i - part.start][planned[i - part.start]].tobytes())
+            yield digest.digest()
+
+
+def state_digest(urns: NDArray[np.int32], digests: Iterator[bytes]) -> str:
+    """SHA-256 over (URN i4 little-endian, school digest) by URN."""
+    out = hashlib.sha256()
+    for urn, digest in zip(urns.tolist(), digests, strict=True):
+        out.update(urn.to_bytes(4, "little") + digest)
+    return out.hexdigest()
