@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_the_school_days_are_weekdays_with_half_terms_and_holidays() -> None:
     assert all(d.weekday() == i % 5 for i, d in enumerate(days))
     assert days[0] == date(2026, 9, 7)
     assert days[-1] == date(2027, 7, 16)
-    gaps = {i + 1: (b - a).days for i, (a, b) in enumerate(zip(days, days[1:], strict=False)) if (b - a).days > 3}
+    gaps = {i + 1: (b - a).days for i, (a, b) in enumerate(pairwise(days)) if (b - a).days > 3}
     assert gaps == {35: 10, 70: 17, 100: 10, 130: 17, 155: 10}
 
 
@@ -118,7 +119,7 @@ def test_an_autoregression_has_its_stationary_sd_and_its_memory() -> None:
 
 
 def test_the_noise_of_a_school_has_its_phases_sd() -> None:
-    """A mean square over n schools and 190 days of AR(.7): the squares have autocorrelation .49, so 190 days are worth 190 (1-.49)/(1+.49) = 65.
+    """A mean square over n schools and 190 days of AR(.7): its squares correlate .49, so 190 days are worth 190 (1-.49)/(1+.49) = 65.
 
     The relative sd is sqrt(2 / (65 n)), n = 272, 104, 24: at most .036; 4 of these.
     """
