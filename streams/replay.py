@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from schemas.reject import Reject
     from schemas.school import School, Target
 
-__all__ = ["Input", "Known", "Reference", "Replayed", "Year", "deployments", "learn_history", "read_input", "replay", "split_years"]
+__all__ = ["Input", "Known", "Reference", "Replayed", "Year", "deployments", "learn_history", "read_input", "replay", "schedule", "split_years"]
 
 _EPOCH = date(1970, 1, 1)
 _LATE_DAYS, _LATE_SHARE = 7, 0.5
@@ -197,14 +197,14 @@ def replay(
             continue
         course = Course(year.deployment, parameters, budget, block_days)
         last = int(year.revisions.day.max())
-        schedule = _schedule(year, last, known, zone, acknowledgements)
-        for done, (day, rows, said) in enumerate(schedule, 1):
+        closes_due = schedule(year, last, known, zone, acknowledgements)
+        for done, (day, rows, said) in enumerate(closes_due, 1):
             close = course.close(day, year.revisions.only(rows), said)
             alerts += close.alerts
             withheld += close.withheld
-            progress(year.deployment.academic_year, done, len(schedule))
+            progress(year.deployment.academic_year, done, len(closes_due))
         courses.append(course)
-        closes += len(schedule)
+        closes += len(closes_due)
         days_closed += last + 1
     return Replayed(
         tuple(courses), tuple(alerts), withheld, closes, days_closed, arranged, batch, tally, unknown, outside, budget, urns
@@ -221,7 +221,7 @@ def _refuse_export(batch: Batch) -> None:
         )
 
 
-def _schedule(year: Year, last: int, known: Known, zone: ZoneInfo, acknowledgements: Acknowledgements) -> list[tuple[int, Ints, Acknowledged]]:
+def schedule(year: Year, last: int, known: Known, zone: ZoneInfo, acknowledgements: Acknowledgements) -> list[tuple[int, Ints, Acknowledged]]:
     """Closes in order: the day, the registers (rows, ascending rank) that each takes in, and the acknowledgements it knows."""
     days = range(last + 1)
     none = np.zeros(0, np.int64)
