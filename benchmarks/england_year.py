@@ -89,8 +89,7 @@ class _Writer(Protocol):
 
 def england(schools: int, days: int, seed: int) -> EnglandYear:
     """The schools and their year; nothing of it grows with the registers."""
-    year = make(seed, schools, days=days)
-    drawn = year.schools
+    drawn, year = make(seed, schools, days=1).schools, make(seed, 1, days=days)
     logits = (year.truth.season + year.truth.calendar + year.truth.national).T
     return EnglandYear(drawn, np.maximum(drawn.roll // 5, GROUP_MIN).astype(np.int32), year.dates, logits, seed)
 
