@@ -1,0 +1,144 @@
+"""The thread that closes the day when it is due, tries again when a close fails, and hands the new close to the overlay."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from streams.schedule import Arrived, ClosingTimes, Completed, due
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from streams.provisional import LastClose, Overlay
+    from streams.schedule import CloseOrder
+    from streams.sqlite_log import EmbeddedLogs
+
+__all__ = ["Arrivals", "CloseRunner", "Closing"]
+
+ATTEMPTS_MAX = 5
+PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
+ABANDONED_PAUSE_SECONDS = 3600.0
+
+_log = logging.getLogger("headway.closing")
+
+
+class CloseRunner(Protocol):
+    """Who computes and publishes a close (`streams.runner`); called from one thread."""
+
+    @property
+    def school_days(self) -> Sequence[date]:
+        """Every school day of the deployment, ascending."""
+
+    def completed(self) -> Sequence[Completed]:
+        """The chain of completed closes, from the control log."""
+
+    def close(self, day: date, positions: Mapping[str, int]) -> None:
+        """Close a day; returns when `completed` stands in the control log. A close left open by a crash is repeated first."""
+
+    def abandon(self, reason: str) -> None:
+        """Give up the request that is open, unless `decided` stands."""
+
+    def last_close(self) -> LastClose:
+        """What the overlay needs of the last close; before the first, of the reference data alone."""
+
+
+class Arrivals:
+    """Which registers have come since the last close for a day that was closed; reads each register once per close."""
+
+    def __init__(self, logs: EmbeddedLogs, times: ClosingTimes) -> None:
+        self._logs, self._times = logs, times
+        self._since: tuple[date | None, int] | None = None
+        self._cursor = self._late = 0
+        self._began: date | None = None
+
+    def look(self, completed: Sequence[Completed]) -> Arrived:
+        """What stands in the logs now."""
+        end = self._logs.end_positions()
+        last = max((one.day for one in completed), default=None)
+        since = (last, completed[-1].registers if completed else 0)
+        if since != self._since:
+            self._since, self._cursor, self._late = since, since[1], 0
+        if last is not None:
+            for position, body in self._logs.read_registers(self._cursor, end["register"]):
+                if json.loads(body)["attendance_date"] <= last.isoformat():
+                    self._late = position
+            self._cursor = end["register"]
+        if self._began is None and (first := self._logs.first_received_at()) is not None:
+            self._began = datetime.fromisoformat(first).astimezone(self._times.zone).date()
+        return Arrived(end, self._began, self._late)
+
+
+class Closing:
+    """Looks at the clock every `tick_seconds` and closes what is due."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a thread, each given
+        self, runner: CloseRunner, logs: EmbeddedLogs, overlay: Overlay, times: ClosingTimes, now: Callable[[], datetime],
+        monotonic_seconds: Callable[[], float], *, tick_seconds: float = 5.0,
+    ) -> None:
+        """now: the time, UTC. Nothing runs before `start`; `step` may be called instead of it."""
+        self._runner, self._overlay, self._times, self._now = runner, overlay, times, now
+        self._monotonic, self._tick_seconds = monotonic_seconds, tick_seconds
+        self._arrivals = Arrivals(logs, times)
+        self._finished_at: dict[int, datetime] = {}
+        self._failures, self._not_before = 0, 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="headway-closing", daemon=True)
+        self.problem: str | None = None
+        """Why the close that is due has not been done, in words for ops; None when all is well."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No new close begins; waits for the one that runs."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Forget the pause after a failure, so that the next look tries again."""
+        self._not_before = 0.0
+
+    def step(self) -> CloseOrder | None:
+        """One look at the clock: close what is due, if anything; the order that was carried out."""
+        if self._monotonic() < self._not_before:
+            return None
+        order: CloseOrder | None = None
+        try:
+            completed = [Completed(c.day, c.registers, c.at or self._finished_at.get(i)) for i, c in enumerate(self._runner.completed())]
+            order = due(self._now(), self._runner.school_days, completed, self._arrivals.look(completed), self._times)
+            if order is None:
+                return None
+            self._runner.close(order.day, order.positions)
+        except Exception as error:  # Its fate: counted, said on /ready, tried again with growing pauses.
+            _log.exception("a close failed")
+            self._failed(order, error)
+            return None
+        self._failures, self.problem = 0, None
+        self._finished_at = {len(self._runner.completed()) - 1: self._now()}
+        self._overlay.rebase(self._runner.last_close())
+        return order
+
+    def _failed(self, order: CloseOrder | None, error: Exception) -> None:
+        self._failures += 1
+        what = "the schedule" if order is None else f"the close of {order.day}"
+        self.problem = f"{what} failed {self._failures} times ({type(error).__name__})"
+        if self._failures < ATTEMPTS_MAX:
+            self._not_before = self._monotonic() + PAUSES_SECONDS[self._failures - 1]
+            return
+        self._failures = 0
+        self._not_before = self._monotonic() + ABANDONED_PAUSE_SECONDS
+        try:
+            self._runner.abandon(f"failed {ATTEMPTS_MAX} times: {type(error).__name__}")
+        except Exception:  # Its fate: /ready already says that the close failed; the next try folds the control log again.
+            _log.exception("a failed close could not be abandoned")
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._tick_seconds):
+            while self.step() is not None and not self._stop.is_set():
+                pass
