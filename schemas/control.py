@@ -1,0 +1,79 @@
+"""The control log: it orders the closes, so that two closers cannot fork and a crash loses nothing. (design.md section 3)
+
+A request names everything that its close follows from; its id is the digest of that. The first request for a `previous` that
+is not abandoned is the close; any other is void.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date, datetime
+from typing import Annotated, Literal, NewType
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+__all__ = ["Abandoned", "CloseCompleted", "CloseId", "ControlRecord", "Decided", "Requested", "read_control_record"]
+
+CloseId = NewType("CloseId", str)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_line(self) -> bytes:
+        """Canonical JSON."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+
+
+class Requested(_Record):
+    """A close is asked for: the last completed close, the day, how far each input log is to be read, and by which rules."""
+
+    record: Literal["requested"] = "requested"
+    previous: str | None
+    number: int
+    day: date
+    positions: dict[str, int]
+    reference_version: str
+    parameters_digest: str
+    engine_version: str
+
+    @property
+    def close_id(self) -> CloseId:
+        """SHA-256 of the request."""
+        return CloseId(hashlib.sha256(self.to_line()).hexdigest())
+
+
+class Decided(_Record):
+    """All of a close is computed; nothing of it was published before this."""
+
+    record: Literal["decided"] = "decided"
+    close_id: str
+    digest: str
+    counts: dict[str, int]
+
+
+class CloseCompleted(_Record):
+    """Everything the close says is published."""
+
+    record: Literal["completed"] = "completed"
+    close_id: str
+    state_digest: str
+    at: datetime
+
+
+class Abandoned(_Record):
+    """A close given up, with the reason; never once `decided` stands."""
+
+    record: Literal["abandoned"] = "abandoned"
+    close_id: str
+    reason: str
+
+
+ControlRecord = Annotated[Requested | Decided | CloseCompleted | Abandoned, Field(discriminator="record")]
+_ADAPTER: TypeAdapter[Requested | Decided | CloseCompleted | Abandoned] = TypeAdapter(ControlRecord)
+
+
+def read_control_record(line: bytes) -> Requested | Decided | CloseCompleted | Abandoned:
+    """One record of the control log."""
+    return _ADAPTER.validate_json(line)
