@@ -7,20 +7,23 @@ ascending order, without zero counts, so two registers say the same exactly when
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from schemas.codes import CODES, YEAR_GROUPS
+from schemas.register import canonical_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["CODE_BITS", "PUPILS_BITS", "PUPILS_MAX", "Batch", "concatenate", "pack"]
+__all__ = ["CODE_BITS", "PUPILS_BITS", "Batch", "canonical", "concatenate", "pack"]
 
 PUPILS_BITS, CODE_BITS = 21, 6
-PUPILS_MAX = 999_999
-"""Pupils under one code of one year group; more is no school."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,18 @@ def pack(year_group: int, code: int, pupils: int) -> int:
     '0x8400003'
     """
     return (year_group << (PUPILS_BITS + CODE_BITS)) | (code << PUPILS_BITS) | pupils
+
+
+def canonical(batch: Batch, row: int) -> bytes:
+    """The canonical bytes of one register of a batch, as `schemas.register.canonical` gives them."""
+    counts: dict[str, dict[str, int]] = {}
+    for cell in batch.cells[int(batch.start[row]) : int(batch.start[row + 1])].tolist():
+        group, code = cell >> (PUPILS_BITS + CODE_BITS), (cell >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)
+        counts.setdefault(YEAR_GROUPS[group], {})[CODES[code].code] = cell & ((1 << PUPILS_BITS) - 1)
+    return canonical_text(
+        int(batch.urn[row]), _EPOCH.date() + timedelta(days=int(batch.day[row])), "PM" if batch.session[row] else "AM",
+        int(batch.revision[row]), _EPOCH + timedelta(microseconds=int(batch.recorded_at[row])), batch.sources[int(batch.source[row])], counts,
+    )
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:

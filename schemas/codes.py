@@ -11,13 +11,16 @@ from datetime import date
 from enum import StrEnum
 from importlib.resources import files
 
-__all__ = ["ALL", "CODES", "CODE_IDS", "CODE_RULES_VERSION", "YEAR_GROUPS", "YEAR_GROUP_IDS", "AttendanceCode", "CodeClass"]
+__all__ = ["ALL", "CODES", "CODE_IDS", "CODE_RULES_VERSION", "PUPILS_MAX", "YEAR_GROUPS", "YEAR_GROUP_IDS", "AttendanceCode", "CodeClass"]
 
 YEAR_GROUPS = ("N1", "N2", "R", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "all")
 """Every year group a register may name, youngest first; the position is its number in a packed cell."""
 
 ALL = "all"
 """The one group of a register without a breakdown; never beside another."""
+
+PUPILS_MAX = 999_999
+"""Pupils under one code of one year group; more is no school."""
 
 YEAR_GROUP_IDS = {name: number for number, name in enumerate(YEAR_GROUPS)}
 
