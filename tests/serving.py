@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,7 @@ def running(options: ServeOptions, now: Callable[[], datetime]) -> Iterator[Serv
 
 def options(folder: Path, **changes: Any) -> ServeOptions:
     """On any free port of this machine, looking at its clock often."""
-    return ServeOptions(**({"log": folder / "headway.db", "port": 0, "tick_seconds": 0.01} | changes))
+    return replace(ServeOptions(folder / "headway.db", port=0, tick_seconds=0.01), **changes)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -268,7 +268,12 @@ def test_requests_that_wait_together_are_one_transaction(serving: Serving) -> No
     held = _HeldUp(serving.logs)
     transactions: list[int] = []
     append = held._append
-    held._append = lambda registers, rejects: (transactions.append(len(registers)), append(registers, rejects))[1]  # type: ignore[method-assign]
+
+    def counted(registers: Sequence[bytes], rejects: Sequence[KeptReject]) -> tuple[list[Appended], list[Appended]]:
+        transactions.append(len(registers))
+        return append(registers, rejects)
+
+    held._append = counted
     with ThreadPoolExecutor(10) as pool, httpx.Client(base_url=serving.url, timeout=30) as client:
         answers = [pool.submit(_post, client, register(100_000 + n)) for n in range(10)]
         writer = serving._intake._writer
