@@ -117,6 +117,14 @@ class YearModel:
         """State after a day, by day index: a cache, any of it may be deleted."""
         return self._checkpoints
 
+    def slow_before(self, day: int) -> Floats:
+        """The peers' slow level that deployment day `day` uses: as it stood 15 days before, (schools,)."""
+        return self._slow[day - BLOCK_DAYS] if day >= BLOCK_DAYS else np.zeros(len(self.deployment.urn))
+
+    def shrinkage_before(self, day: int) -> tuple[float, float]:
+        """t1 and t2 that deployment day `day` uses, as the day before left them."""
+        return self._shrinkage[day - 1] if day else (common_effect.T1_START, common_effect.T2_START)
+
     def score(self, panel: Panel, first: int, last: int, acknowledged: Acknowledged) -> None:
         """Score the days to `last`, knowing that nothing before day `first` has changed since the last call."""
         first = min(first, self.through + 1)
@@ -139,8 +147,7 @@ class YearModel:
         block = self._observe(panel, start, stop)
         here = self.deployment
         sums = common_effect.summarise(block.x, block.w, block.measured, here.phase, here.area, len(here.areas))
-        before = self._shrinkage[start - 1] if start else (common_effect.T1_START, common_effect.T2_START)
-        effects, self._shrinkage[start:stop] = common_effect.pool(sums, *before)
+        effects, self._shrinkage[start:stop] = common_effect.pool(sums, *self.shrinkage_before(start))
         for i, effect in enumerate(effects):
             self._score_day(start + i, block, i, effect, acknowledged)
 
@@ -162,7 +169,7 @@ class YearModel:
             residual = half_logs(np.maximum(2 * y + k, 1)) - half_logs(np.maximum(2 * (n - y) + k, 1)) - eta
             pupils = n / np.maximum(k, 1)
             variance = exact(1.0 / (1.05 * np.maximum(pupils, 0.5) * p0 * (1.0 - p0)))
-            slow = self._slow[d - BLOCK_DAYS] if d >= BLOCK_DAYS else 0.0
+            slow = self.slow_before(d)
             sigma = self._constants["sigma_u"]
             out.x[i], out.w[i] = common_effect.quantise(residual - slow, 1.0 / (sigma * sigma + 2.0 * variance))
             out.w[i] *= measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -167,4 +168,6 @@ def read_calendar(path: Path) -> Calendar:
 
 def read_reference(schools: Path, targets: Path, calendar: Path) -> Reference:
     """All three files."""
-    return Reference(read_schools(schools), read_targets(targets), read_calendar(calendar), {"calendar": str(calendar)})
+    read = read_schools(schools), read_targets(targets), read_calendar(calendar)
+    version = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in (schools, targets, calendar)))
+    return Reference(*read, version.hexdigest(), str(calendar))

@@ -60,7 +60,9 @@ class Reference:
     schools: tuple[School, ...]
     targets: tuple[Target, ...]
     calendar: Calendar
-    files: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+    """SHA-256 over the three files."""
+    calendar_file: str = "calendar"
 
 
 @dataclass(slots=True)
@@ -123,7 +125,7 @@ def deployments(reference: Reference, days: Ints) -> list[Deployment]:
         if len(idle):
             urn = reference.schools[int(idle[0])].urn
             raise BadContents(
-                f"school {urn} has no term in {name}", file=reference.files.get("calendar", "calendar"),
+                f"school {urn} has no term in {name}", file=reference.calendar_file,
                 remedy="Add a `term` row for scope `all`, its region, its local authority or the school itself",
             )
         out.append(deploy(reference.schools, reference.targets, name, dates, planned.T.copy()))
