@@ -21,6 +21,9 @@ from streams.outputs import write_all
 from streams.progress import Progress
 from streams.reference import read_reference
 from streams.replay import Known, learn_history, read_input, replay
+from streams.schema_export import schema_command
+from streams.serve_command import serve_command
+from streams.simulate_command import simulate_command
 
 __all__ = ["app", "main"]
 
@@ -29,7 +32,6 @@ app = typer.Typer(help="Headway: a monitor of school attendance on its way to a 
 DONE, FAILED, WRONG_USAGE, WITH_REJECTS = 0, 1, 2, 3
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-ReadFile = Annotated[Path, typer.Option(exists=True, dir_okay=False, readable=True)]
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -88,6 +90,11 @@ def replay_command(
         result = write_all(out, done, held, parameters)
     _print_result(result, out, as_json=as_json)
     raise typer.Exit(WITH_REJECTS if held.rejects else DONE)
+
+
+app.command("simulate")(simulate_command)
+app.command("serve")(serve_command)
+app.command("schema")(schema_command)
 
 
 def _print_result(result: dict[str, Any], out: Path, *, as_json: bool) -> None:

@@ -95,7 +95,7 @@ def _write_readings(file: IO[bytes], courses: Iterable[Course], budget: Budget) 
     """Rows by (URN, date); the columns of later models are there and empty."""
     courses = tuple(courses)
     file.write((",".join(READING_COLUMNS) + "\n").encode())
-    options = pa_csv.WriteOptions(include_header=False)
+    options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
     schools = len(courses[0].deployment.urn) if courses else 0
     for first in range(0, schools, _GROUP):
         part = slice(first, min(first + _GROUP, schools))

@@ -1,0 +1,75 @@
+"""`headway serve`: embedded all in one, from files of reference data and an SQLite log."""
+
+from __future__ import annotations
+
+import os
+from datetime import time
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from models.parameters import BUDGET, Parameters
+from schemas.errors import WrongUsage
+from schemas.register import canonical, parse
+from streams import clock
+from streams.reference import read_reference
+from streams.replay import learn_history
+from streams.runner import EmbeddedRunner
+from streams.schedule import ClosingTimes
+from streams.serve import ServeOptions, serve
+
+__all__ = ["serve_command"]
+
+
+def serve_command(
+    schools: Annotated[Path, typer.Option(help="schools.csv")],
+    targets: Annotated[Path, typer.Option(help="targets.csv")],
+    calendar: Annotated[Path, typer.Option(help="calendar.csv")],
+    log: Annotated[Path, typer.Option(help="The SQLite file of the logs; made if it is not there.")] = Path("headway.db"),
+    history: Annotated[list[Path] | None, typer.Option(help="Registers of earlier years.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535)] = 8080,
+    token_file: Annotated[Path | None, typer.Option(help="A file with one intake token a line; or HEADWAY_INTAKE_TOKENS, blank separated.")] = None,
+    close_at: Annotated[str, typer.Option(help="Local time at which a school day is closed.")] = "17:30",
+    close_again_at: Annotated[str, typer.Option(help="Local time at which it is closed again if late registers have come.")] = "07:00",
+    time_zone: Annotated[str, typer.Option(help="Whose clock and midnight.")] = "Europe/London",
+) -> None:
+    """Take registers in over HTTP, answer with provisional readings, close each school day by schedule."""
+    zone = _zone(time_zone)
+    reference = read_reference(schools, targets, calendar)
+    parameters = Parameters()
+    if history:
+        parameters = learn_history(reference, history, parameters, processes=1, progress=lambda _: None)
+    times = ClosingTimes(zone=zone, close_at=_clock(close_at, "--close-at"), again_at=_clock(close_again_at, "--close-again-at"))
+    options = ServeOptions(log=log, host=host, port=port, tokens=_tokens(token_file), times=times)
+    serve(
+        options,
+        open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, BUDGET, clock.now),
+        judge=lambda raw: canonical(parse(raw)),
+        announce=lambda url: typer.echo(f"headway serve: taking registers at {url}/v1/registers"),
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise WrongUsage(f"--time-zone {name}: no such time zone. Write one such as Europe/London") from error
+
+
+def _clock(text: str, option: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise WrongUsage(f"{option} {text}: no time of day. Write one such as 17:30") from error
+
+
+def _tokens(path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return tuple(os.environ.get("HEADWAY_INTAKE_TOKENS", "").split())
+    try:
+        return tuple(path.read_text("utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"--token-file {path}: cannot be read. Name a text file with one token a line") from error
