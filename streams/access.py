@@ -15,8 +15,9 @@ from schemas.errors import WrongUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-__all__ = ["Access", "is_loopback"]
+__all__ = ["Access", "is_loopback", "tokens_from"]
 
 TOKEN_CHARACTERS_MIN = 16
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -32,6 +33,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def tokens_from(file: Path | None, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The tokens of a file, or of HEADWAY_INTAKE_TOKENS, separated by blanks or lines; none if neither is given.
+
+    What is given and holds no token is wrong usage, and never an intake without tokens.
+    """
+    if file is None:
+        text, name = environment.get("HEADWAY_INTAKE_TOKENS"), "HEADWAY_INTAKE_TOKENS"
+    else:
+        name = str(file)
+        try:
+            text = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUsage(f"{name}: cannot be read ({type(error).__name__}). Name a text file with one intake token a line.") from error
+    tokens = tuple((text or "").split())
+    if text is not None and not tokens:
+        raise WrongUsage(f"{name}: holds no intake token. Write one, or leave it out.")
+    return tokens
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """The intake tokens, any of which opens it (so that one can be replaced without loss); none: this machine only."""
@@ -42,7 +62,7 @@ class Access:
     def on(cls, host: str, tokens: tuple[str, ...]) -> Access:
         """Raises WrongUsage when others could reach this address without a token, or a token is too weak."""
         if not tokens and not is_loopback(host):
-            raise WrongUsage(f"{host} is no loopback address: set HEADWAY_INTAKE_TOKEN, or listen on 127.0.0.1.")
+            raise WrongUsage(f"{host} is no loopback address: give an intake token (HEADWAY_INTAKE_TOKENS), or listen on 127.0.0.1.")
         if any(len(t) < TOKEN_CHARACTERS_MIN or not t.isascii() or any(c.isspace() for c in t) for t in tokens):
             raise WrongUsage(f"an intake token has at least {TOKEN_CHARACTERS_MIN} ASCII characters and no blanks.")
         return cls(tokens)

@@ -18,7 +18,8 @@ from streams.sqlite_log import Appended
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.sqlite_log import EmbeddedLogs, KeptReject
+    from schemas.reject import Reject
+    from streams.sqlite_log import EmbeddedLogs
 
 __all__ = ["GroupCommit", "QueueFull", "Stopped"]
 
@@ -39,7 +40,7 @@ class Stopped(HeadwayError):
 @dataclass(frozen=True, slots=True)
 class _Submission:
     registers: Sequence[bytes]
-    rejects: Sequence[KeptReject]
+    rejects: Sequence[Reject]
     kept: Future[Kept] = field(default_factory=Future)
 
     def __len__(self) -> int:
@@ -62,7 +63,7 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="headway-log-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, registers: Sequence[bytes], rejects: Sequence[KeptReject]) -> Future[Kept]:
+    def submit(self, registers: Sequence[bytes], rejects: Sequence[Reject]) -> Future[Kept]:
         """Durable when the future is done; it raises what the log raised. Raises QueueFull or Stopped, having taken nothing."""
         submission = _Submission(registers, rejects)
         with self._guard:

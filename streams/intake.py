@@ -13,7 +13,6 @@ GET /live, GET /ready       the process runs; it takes registers in and closes
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -28,12 +27,14 @@ from starlette.routing import Route
 
 from models.provisional import ProvisionalReading
 from schemas.errors import HeadwayError, InvalidRegister, WrongUsage
+from schemas.register import canonical, parse
+from schemas.reject import Reject, RejectReason
 from streams import envelopes
 from streams.access import Access
 from streams.envelopes import Offered
 from streams.group_commit import GroupCommit, QueueFull, Stopped
 from streams.provisional import Counted
-from streams.sqlite_log import KeptReject, LogUnavailable
+from streams.sqlite_log import LogUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -42,11 +43,12 @@ if TYPE_CHECKING:
     from streams.provisional import Overlay
     from streams.sqlite_log import Appended, EmbeddedLogs
 
-__all__ = ["Intake", "Limits"]
+__all__ = ["Intake", "Limits", "judge"]
 
-REGISTER_BYTES_MAX = 65_536
-ORIGINAL_BYTES_KEPT = 4_096
-"""Of an oversized original (`contracts.md` section 1)."""
+
+def judge(original: bytes) -> bytes:
+    """An event's bytes to canonical bytes; raises InvalidRegister."""
+    return canonical(parse(original))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +195,10 @@ class Intake:
 
     async def _judged(
         self, media_type: str, headers: Mapping[str, str], body: bytes, *, large: bool
-    ) -> tuple[list[bytes], list[KeptReject], list[tuple[bool, int]]]:
+    ) -> tuple[list[bytes], list[Reject], list[tuple[bool, int]]]:
         """Canonical bytes, rejects, and for each event (accepted, its place among them)."""
 
-        def step() -> tuple[list[bytes], list[KeptReject], list[tuple[bool, int]]]:
+        def step() -> tuple[list[bytes], list[Reject], list[tuple[bool, int]]]:
             return self._judge(envelopes.split(media_type, headers, body, self._limits.batch_events_max))
 
         try:
@@ -204,27 +206,25 @@ class Intake:
         except envelopes.TooManyEvents as error:
             raise _Refused(413, "too_many_events", str(error)) from error
         except envelopes.UnreadableBody as error:
-            await self._kept([], [_reject("not_json", str(error), body)])
+            await self._kept([], [Reject.of(body, InvalidRegister(RejectReason.NOT_JSON, str(error)))])
             raise _Refused(400, "not_json", f"{error}; the body was kept as one reject") from error
 
-    def _judge(self, events: Sequence[Offered]) -> tuple[list[bytes], list[KeptReject], list[tuple[bool, int]]]:
+    def _judge(self, events: Sequence[Offered]) -> tuple[list[bytes], list[Reject], list[tuple[bool, int]]]:
         bodies: list[bytes] = []
-        rejects: list[KeptReject] = []
+        rejects: list[Reject] = []
         places = []
         for event in events:
-            if event.register is None:
-                rejects.append(_reject(envelopes.ENVELOPE_REASON, event.problem, event.original))
-            else:
-                try:
-                    bodies.append(self._judge_one(event.register))
-                    places.append((True, len(bodies) - 1))
-                    continue
-                except InvalidRegister as error:
-                    rejects.append(_reject(str(error.reason), error.detail, event.register))
-            places.append((False, len(rejects) - 1))
+            try:
+                if event.fault is not None:
+                    raise event.fault
+                bodies.append(self._judge_one(event.register))
+                places.append((True, len(bodies) - 1))
+            except InvalidRegister as error:
+                rejects.append(Reject.of(event.register, error))
+                places.append((False, len(rejects) - 1))
         return bodies, rejects, places
 
-    async def _kept(self, bodies: list[bytes], rejects: list[KeptReject]) -> Kept:
+    async def _kept(self, bodies: list[bytes], rejects: list[Reject]) -> Kept:
         """Durable in the log, or refused as a whole."""
         if self._writer is None:
             raise _Refused(503, "stopping", "headway is not started", 5)
@@ -243,7 +243,7 @@ class Intake:
             raise _Refused(503, "log_unavailable", "the log is damaged; nothing was kept", 60) from error
 
     async def _results(
-        self, bodies: list[bytes], rejects: list[KeptReject], places: list[tuple[bool, int]], kept: Kept, request: Request
+        self, bodies: list[bytes], rejects: list[Reject], places: list[tuple[bool, int]], kept: Kept, request: Request
     ) -> list[dict[str, Any]]:
         few = len(bodies) <= self._limits.provisional_events_max
         if few:
@@ -294,22 +294,17 @@ def _media_type(request: Request) -> str:
     return media_type
 
 
-def _reject(reason: str, detail: str, original: bytes) -> KeptReject:
-    kept = original if len(original) <= REGISTER_BYTES_MAX else original[:ORIGINAL_BYTES_KEPT]
-    return KeptReject(reason, detail, hashlib.sha256(original).digest(), kept, len(original))
-
-
-def _rejected(at: Appended, reject: KeptReject) -> dict[str, Any]:
+def _rejected(at: Appended, reject: Reject) -> dict[str, Any]:
     return {
         "result": "rejected", "duplicate": at.duplicate, "reject": at.position,
-        "reason": reject.reason, "detail": reject.detail, "sha256": reject.sha256.hex(),
+        "reason": reject.reason.value, "detail": reject.detail, "sha256": reject.sha256,
     }
 
 
 def _status(event: Mapping[str, Any]) -> int:
     if event["result"] == "accepted":
         return 200
-    return 413 if event["reason"] == "oversized" else 422
+    return 413 if event["reason"] == RejectReason.OVERSIZED.value else 422
 
 
 def _counted(events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Counted", "LastClose", "Overlay"]
 
 DAYS_HELD_MAX = 15
-"""School days held at once, so that registers of junk dates cannot fill the memory; the earliest are kept."""
+"""School days held at once, so that registers of junk dates cannot fill the memory."""
 
 _RULES = {row.code: (row.possible, row.absence, row.study_leave, row.kind is CodeClass.UNMARKED) for row in CODES}
 
@@ -111,8 +111,8 @@ class Overlay:
                 return at
             day = self._days.get(attendance_date)
             if day is None or urn not in day.held:
-                held = self._last.day <= attendance_date and (len(self._days) < DAYS_HELD_MAX or attendance_date <= max(self._days))
-                return "no_register" if held else "next_close"
+                beyond = len(self._days) == DAYS_HELD_MAX and not min(self._days) <= attendance_date <= max(self._days)
+                return "next_close" if beyond or attendance_date < self._last.day else "no_register"
             self._bring_up_to_date(day, attendance_date)
             sessions = {r.session: r.counts for r in day.held[urn].values()}
             return provisional.read(urn, attendance_date, sessions, day.sums, at, self._last.shrinkage)
@@ -159,10 +159,11 @@ class Overlay:
             return None
         if attendance_date not in self._days:
             if len(self._days) == DAYS_HELD_MAX:
-                latest = max(self._days)
-                if attendance_date > latest:
+                # Nearest to the close go first; before the first close today is among the latest.
+                furthest = max(self._days) if self._last.day else min(self._days)
+                if attendance_date > furthest if self._last.day else attendance_date < furthest:
                     return None
-                del self._days[latest]
+                del self._days[furthest]
             self._days[attendance_date] = _Day(provisional.no_sums(self._last.areas))
         return self._days[attendance_date]
 

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import BadContents, BrokenPromise, InvalidRegister
+from schemas.reject import Reject, RejectReason
 from streams import clock
 from streams.sqlite_file import RESTORE, ExclusiveLock, LogUnavailable, connect, make_private, named_errors
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["Appended", "EmbeddedLogs", "KeptReject", "LogUnavailable", "ReplayedRejects"]
+__all__ = ["Appended", "EmbeddedLogs", "LogUnavailable", "ReplayedRejects"]
 
 APPLICATION_ID = 0x48574C47  # "HWLG", in the file's header: `file` and we can tell whose it is.
 SCHEMA_VERSION = 1
@@ -51,16 +52,6 @@ class Appended(NamedTuple):
 
     position: int
     duplicate: bool
-
-
-class KeptReject(NamedTuple):
-    """A rejected original: `original` is whole, or (oversized) its first bytes; length and sha256 are of the whole."""
-
-    reason: str
-    detail: str
-    sha256: bytes
-    original: bytes
-    length: int
 
 
 class ReplayedRejects(NamedTuple):
@@ -162,7 +153,7 @@ class EmbeddedLogs:
 
     # Registers and acknowledgements
 
-    def append(self, registers: Sequence[bytes], rejects: Sequence[KeptReject]) -> tuple[list[Appended], list[Appended]]:
+    def append(self, registers: Sequence[bytes], rejects: Sequence[Reject]) -> tuple[list[Appended], list[Appended]]:
         """Registers (canonical bytes) and rejects in one transaction, in this order."""
         received_at = self._now().isoformat()
         with self._transaction() as connection:
@@ -267,11 +258,11 @@ class EmbeddedLogs:
 
     # Rejects
 
-    def append_rejects(self, rejects: Sequence[KeptReject]) -> list[Appended]:
+    def append_rejects(self, rejects: Sequence[Reject]) -> list[Appended]:
         """Rejected originals, one row for each distinct SHA-256; one transaction."""
         return self.append((), rejects)[1]
 
-    def read_rejects(self, *, state: str = "new", after: int = 0) -> Iterator[tuple[int, KeptReject]]:
+    def read_rejects(self, *, state: str = "new", after: int = 0) -> Iterator[tuple[int, Reject]]:
         """(position, reject) of one state, in order of arrival."""
         while True:
             with self._reading() as connection:
@@ -279,10 +270,10 @@ class EmbeddedLogs:
                        " WHERE position > ? AND state = ? ORDER BY position LIMIT 256")
                 rows = connection.execute(sql, (after, state)).fetchall()
             for row in rows:
-                reject = KeptReject(*row[1:])
-                if len(reject.original) == reject.length:
-                    self._unharmed("reject", row[0], reject.original, reject.sha256)
-                yield row[0], reject
+                position, reason, detail, sha256, original, length = row
+                if len(original) == length:
+                    self._unharmed("reject", position, original, sha256)
+                yield position, Reject(RejectReason(reason), detail, original, length, sha256.hex())
             if not rows:
                 return
             after = rows[-1][0]
@@ -323,11 +314,12 @@ def _keep(connection: sqlite3.Connection, table: str, body: bytes, received_at: 
     return Appended(int(connection.execute(sql, (body, digest, received_at)).lastrowid or 0), duplicate=False)
 
 
-def _keep_reject(connection: sqlite3.Connection, reject: KeptReject, received_at: str) -> Appended:
-    row = connection.execute("SELECT position FROM reject WHERE sha256 = ?", (reject.sha256,)).fetchone()
+def _keep_reject(connection: sqlite3.Connection, reject: Reject, received_at: str) -> Appended:
+    digest = bytes.fromhex(reject.sha256)
+    row = connection.execute("SELECT position FROM reject WHERE sha256 = ?", (digest,)).fetchone()
     if row is not None:
         return Appended(row[0], duplicate=True)
     detail = reject.detail.encode("utf-8", "backslashreplace").decode()  # A lone surrogate in a message is no UTF-8.
-    values = (reject.reason, detail, reject.sha256, reject.original, reject.length, received_at)
+    values = (reject.reason.value, detail, digest, reject.original, reject.length, received_at)
     sql = "INSERT INTO reject (reason, detail, sha256, original, length, state, received_at) VALUES (?, ?, ?, ?, ?, 'new', ?)"
     return Appended(int(connection.execute(sql, values).lastrowid or 0), duplicate=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from schemas.register import canonical, parse
+from streams.intake import judge
 from streams.provisional import LastClose
 from streams.schedule import Completed
 from streams.serve import ServeOptions, Serving
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
     from streams.sqlite_log import EmbeddedLogs
 
+__all__ = ["FIRST_DAY", "URNS", "WrittenDown", "eventually", "judge", "options", "register", "running"]
+
 URNS = range(100_000, 100_012)
 FIRST_DAY = date(2026, 10, 5)
-
-
-def judge(original: bytes) -> bytes:
-    """The intake's step: an event's bytes to canonical bytes, or InvalidRegister."""
-    return canonical(parse(original))
 
 
 def register(urn: int = 100_000, absent: int = 10, **changes: Any) -> dict[str, Any]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from schemas.errors import WrongUsage
-from streams.access import Access, is_loopback
+from streams.access import Access, is_loopback, tokens_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOKEN, NEXT = "correct-horse-battery", "staple-paper-clip-19"
 
@@ -18,7 +23,7 @@ def test_a_loopback_address_needs_no_token(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "headway.example", "localhost.example", ""])  # noqa: S104 - must be refused
 def test_no_other_address_is_listened_on_without_a_token(host: str) -> None:
-    with pytest.raises(WrongUsage, match="HEADWAY_INTAKE_TOKEN"):
+    with pytest.raises(WrongUsage, match="HEADWAY_INTAKE_TOKENS"):
         Access.on(host, ())
     assert Access.on(host, (TOKEN,)).tokens == (TOKEN,)
 
@@ -66,3 +71,22 @@ def test_what_came_through_a_proxy_is_not_told_the_expected_path_without_a_token
 
 def test_a_token_does_not_print() -> None:
     assert TOKEN not in repr(Access((TOKEN,)))
+
+
+def test_tokens_come_from_the_environment_or_a_file_of_lines(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"{TOKEN}\n{NEXT}\n")
+    assert tokens_from(None, {}) == ()
+    assert tokens_from(None, {"HEADWAY_INTAKE_TOKENS": f"{TOKEN} {NEXT}"}) == (TOKEN, NEXT)
+    assert tokens_from(file, {}) == (TOKEN, NEXT)
+
+
+@pytest.mark.parametrize("contents", [None, b"", b"\n \n", b"\xff\xfe"], ids=["no file", "empty", "blank", "binary"])
+def test_a_token_file_that_gives_none_is_wrong_usage_and_never_no_token(tmp_path: Path, contents: bytes | None) -> None:
+    file = tmp_path / "tokens"
+    if contents is not None:
+        file.write_bytes(contents)
+    with pytest.raises(WrongUsage, match="tokens"):
+        tokens_from(file, {"HEADWAY_INTAKE_TOKENS": TOKEN})
+    with pytest.raises(WrongUsage, match="holds no intake token"):
+        tokens_from(None, {"HEADWAY_INTAKE_TOKENS": " "})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.envelopes import Offered, TooManyEvents, UnreadableBody, is_batch, split
+from streams.envelopes import TooManyEvents, UnreadableBody, is_batch, split
 
 JSON, LINES = "application/json", "application/x-ndjson"
 ONE, MANY = "application/cloudevents+json", "application/cloudevents-batch+json"
@@ -17,7 +17,7 @@ ATTRIBUTES = b'"specversion":"1.0","id":"a","source":"mis","type":"register"'
 
 
 def _registers(media_type: str, body: bytes, headers: dict[str, str] | None = None) -> list[bytes | None]:
-    return [offered.register for offered in split(media_type, headers or {}, body, 10)]
+    return [None if offered.fault else offered.register for offered in split(media_type, headers or {}, body, 10)]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_structured_cloud_event_gives_the_bytes_of_its_data() -> None:
 )
 def test_an_envelope_with_a_fault_is_kept_whole_with_its_problem(event: bytes, problem: str) -> None:
     (offered,) = split(ONE, {}, event, 10)
-    assert offered.register is None
-    assert offered.original == event
-    assert problem in offered.problem
+    assert offered.register == event
+    assert offered.fault is not None
+    assert problem in offered.fault.detail
 
 
 def test_one_bad_envelope_leaves_its_neighbours_alone() -> None:
@@ -98,7 +98,9 @@ def test_a_cloud_event_in_binary_mode_is_the_body_even_if_it_looks_like_a_batch(
     assert _registers(JSON, b"[1,2]", headers) == [b"[1,2]"]
     assert not is_batch(JSON, b"[1,2]", binary_mode=True)
     (offered,) = split(JSON, {"ce-specversion": "1.0"}, b"1", 10)
-    assert offered == Offered(None, b"1", "a CloudEvent needs the attribute id")
+    assert offered.register == b"1"
+    assert offered.fault is not None
+    assert offered.fault.detail == "a CloudEvent needs the attribute id"
 
 
 def test_many_escaped_quotes_without_an_end_are_read_once() -> None:

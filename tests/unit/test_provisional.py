@@ -154,6 +154,16 @@ def test_junk_dates_push_out_each_other_and_never_today() -> None:
     assert overlay.take_in(_register(100_001, date="2027-01-30")) == "next_close"
 
 
+def test_before_the_first_close_a_backlog_does_not_push_out_today() -> None:
+    overlay = Overlay(_last(""))
+    overlay.fill([_register(100_000)])
+    overlay.fill(_register(100_000, date=f"2026-09-{n:02}") for n in range(1, 31))
+    assert len(overlay._days) == DAYS_HELD_MAX
+    assert isinstance(overlay.reading(100_000, DAY), ProvisionalReading)
+    assert overlay.reading(100_000, "2026-09-01") == "next_close"
+    assert isinstance(overlay.reading(100_000, "2026-09-30"), ProvisionalReading)
+
+
 def test_the_next_close_drops_the_days_before_it_and_keeps_its_own() -> None:
     overlay = Overlay(_last())
     overlay.fill([_register(100_000), _register(100_000, date="2026-10-06")])

@@ -8,19 +8,19 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from schemas.errors import BadContents, BrokenPromise, InvalidRegister, WrongUsage
-from streams.sqlite_log import Appended, EmbeddedLogs, KeptReject, LogUnavailable, ReplayedRejects
+from schemas.reject import Reject, RejectReason
+from streams.sqlite_log import Appended, EmbeddedLogs, LogUnavailable, ReplayedRejects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from schemas.reject import RejectReason
 
 
 def _now() -> datetime:
@@ -45,8 +45,8 @@ def _edited(logs: EmbeddedLogs, sql: str) -> EmbeddedLogs:
     return EmbeddedLogs(logs.path, now=_now)
 
 
-def _kept(original: bytes, length: int | None = None) -> KeptReject:
-    return KeptReject("unknown_code", "code Q", hashlib.sha256(original).digest(), original, len(original) if length is None else length)
+def _kept(original: bytes, length: int | None = None) -> Reject:
+    return Reject(RejectReason.UNKNOWN_CODE, "code Q", original, len(original) if length is None else length, hashlib.sha256(original).hexdigest())
 
 
 def test_the_same_bytes_are_one_row_and_keep_their_position(logs: EmbeddedLogs) -> None:
@@ -101,7 +101,7 @@ def test_a_fix_brings_rejects_back_and_marks_them(logs: EmbeddedLogs) -> None:
 
     def offer(original: bytes) -> bytes:
         if original == b"still bad":
-            raise InvalidRegister(cast("RejectReason", "unknown_code"), "code Q")
+            raise InvalidRegister(RejectReason.UNKNOWN_CODE, "code Q")
         return original.upper()
 
     assert logs.replay_rejects(offer) == ReplayedRejects(accepted=1, rejected=1, incomplete=1)
@@ -111,7 +111,7 @@ def test_a_fix_brings_rejects_back_and_marks_them(logs: EmbeddedLogs) -> None:
 
 
 def test_a_message_with_a_lone_surrogate_is_kept(logs: EmbeddedLogs) -> None:
-    logs.append_rejects([_kept(b"x")._replace(detail="code \ud800")])
+    logs.append_rejects([replace(_kept(b"x"), detail="code \ud800")])
     assert [r.detail for _, r in logs.read_rejects()] == ["code \\ud800"]
 
 
