@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CODE_BITS", "PUPILS_BITS", "Batch", "canonical", "concatenate", "pack"]
+__all__ = ["CODE_BITS", "PUPILS_BITS", "Batch", "canonical", "concatenate", "pack", "sorted_cells"]
 
 PUPILS_BITS, CODE_BITS = 21, 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,6 +68,24 @@ def canonical(batch: Batch, row: int) -> bytes:
         int(batch.urn[row]), _EPOCH.date() + timedelta(days=int(batch.day[row])), "PM" if batch.session[row] else "AM",
         int(batch.revision[row]), _EPOCH + timedelta(microseconds=int(batch.recorded_at[row])), batch.sources[int(batch.source[row])], counts,
     )
+
+
+def sorted_cells(cells: NDArray[np.uint32], start: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Cells and starts as a batch has them: ascending in each register, without zero counts.
+
+    A register may be left without any cell; no cell of a register may stand there twice.
+    """
+    kept = (cells & ((1 << PUPILS_BITS) - 1)) > 0
+    if not kept.all():
+        start = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[start]
+        cells = cells[kept]
+    falls = cells[1:] <= cells[:-1]
+    inner = start[(start > 0) & (start < len(cells))]
+    falls[inner - 1] = False
+    if falls.any():
+        register = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        cells = (np.sort(register << 32 | cells) & 0xFFFFFFFF).astype(np.uint32)
+    return cells, start
 
 
 def concatenate(batches: Sequence[Batch]) -> Batch:

@@ -95,7 +95,8 @@ def canonical(register: SessionAttendance) -> bytes:
 
 
 def canonical_text(
-    urn: int, attendance_date: date, session: str, revision: int, recorded_at: datetime, source: str, counts: Mapping[str, Mapping[str, int]]
+    urn: int, attendance_date: date, session: str, revision: int, recorded_at: datetime, source: str,
+    counts: Mapping[str, Mapping[str, int]],
 ) -> bytes:
     """The same from its parts; `counts` without zeros and without empty year groups, in any order."""
     at = recorded_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
