@@ -1,0 +1,65 @@
+# make demo, make test, make check: each sets up what it needs from a bare Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup setup-dev demo test test-fast check lint types imports docs format lock evidence bench clean
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headway needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# One pip, two lists: what runs Headway, and what builds and checks it. Hashes are checked, nothing is resolved anew.
+$(VENV)/.runtime: $(VENV)/.made requirements/runtime.lock pyproject.toml
+	$(BIN)/pip install --quiet --require-hashes -r requirements/runtime.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
+
+setup: $(VENV)/.runtime  ## .venv/bin/headway
+setup-dev: $(VENV)/.dev  ## and the tools that check it
+
+demo: setup  ## a simulated hub's school year, what was planted and what was found
+	$(BIN)/headway demo --no-console
+
+test: setup-dev  ## every test
+	$(BIN)/python -m pytest --doctest-modules
+
+test-fast: setup-dev  ## the tests that take seconds
+	$(BIN)/python -m pytest --doctest-modules -m "not slow"
+
+lint: setup-dev
+	$(BIN)/ruff check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+imports: setup-dev
+	$(BIN)/lint-imports
+
+docs: setup-dev
+	$(BIN)/mkdocs build --quiet --strict
+
+check: lint types imports docs test  ## what CI runs
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+
+lock: setup-dev  ## resolve again, with hashes and without any registry's address
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml requirements/build.in -o requirements/runtime.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras -c requirements/runtime.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+
+evidence: setup-dev  ## every figure of docs/evidence that needs no more than minutes (HEADWAY_DATA names the real data)
+	$(BIN)/python -m benchmarks.new_york
+	$(BIN)/python -m benchmarks.core
+
+clean:
+	rm -rf $(VENV) demo-out site
