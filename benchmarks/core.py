@@ -31,8 +31,16 @@ def deployment(schools: int) -> Deployment:
     days = np.array([20_703 + 7 * (i // 5) + i % 5 for i in range(DAYS)], np.int32)
     baseline = rng.uniform(0.04, 0.15, schools)
     return Deployment(
-        "2026/27", np.arange(schools, dtype=np.int32) + 100_000, phase, (np.arange(schools) % 10).astype(np.int32),
-        tuple(f"area {j}" for j in range(10)), roll, baseline, baseline * 0.98, days, np.ones((DAYS, schools), bool),
+        "2026/27",
+        np.arange(schools, dtype=np.int32) + 100_000,
+        phase,
+        (np.arange(schools) % 10).astype(np.int32),
+        tuple(f"area {j}" for j in range(10)),
+        roll,
+        baseline,
+        baseline * 0.98,
+        days,
+        np.ones((DAYS, schools), bool),
     )
 
 
@@ -46,16 +54,21 @@ def registers(made: Deployment) -> list[Revisions]:
         rate = np.tile(made.baseline * np.exp(rng.normal(0, 0.2, schools)), 2)
         absences = rng.binomial(pupils, rate).astype(np.int32)
         none = np.zeros(2 * schools, np.int32)
-        out.append(Revisions(
-            np.arange(2 * schools, dtype=np.int32) + d * 2 * schools, np.full(2 * schools, d, np.int32),
-            np.repeat(np.array([0, 1], np.int32), schools), np.tile(np.arange(schools, dtype=np.int32), 2),
-            Tally(pupils, absences, none, none, none.astype(bool)),
-        ))
+        out.append(
+            Revisions(
+                np.arange(2 * schools, dtype=np.int32) + d * 2 * schools,
+                np.full(2 * schools, d, np.int32),
+                np.repeat(np.array([0, 1], np.int32), schools),
+                np.tile(np.arange(schools, dtype=np.int32), 2),
+                Tally(pupils, absences, none, none, none.astype(bool)),
+            )
+        )
     return out
 
 
 def joined(days: list[Revisions]) -> Revisions:
     """All registers at once."""
+
     def all_of(name: str, of: list[object]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         return np.concatenate([getattr(x, name) for x in of])
 
@@ -82,8 +95,13 @@ def june(made: Deployment, everything: Revisions) -> float:
 def plain_charts(schools: int) -> float:
     """Seconds per school-day of both charts in plain Python."""
     rng = np.random.default_rng(3)
-    charts = [(restated.Chart(restated.deltas(0.06, (0.01, 0.02)), own_level=False),
-               restated.Chart(restated.deltas(0.06, (0.01, 0.02, 0.03)), own_level=True)) for _ in range(schools)]
+    charts = [
+        (
+            restated.Chart(restated.deltas(0.06, (0.01, 0.02)), own_level=False),
+            restated.Chart(restated.deltas(0.06, (0.01, 0.02, 0.03)), own_level=True),
+        )
+        for _ in range(schools)
+    ]
     noise = rng.normal(0, 0.3, (DAYS, schools)).tolist()
     begin = time.perf_counter()
     for row in noise:
@@ -121,16 +139,23 @@ def main() -> None:
         seconds, course = year(made, days)
         once = june(made, joined(days))
         per_day = seconds / (DAYS * schools)
-        rows.append({
-            "schools": schools, "year of closes, s": round(seconds, 2), "a school day, ms": round(1000 * seconds / DAYS, 1),
-            "microseconds an event": round(1e6 * per_day / 2, 2), "June close from day one, s": round(once, 2),
-            "ratio to plain Python charts": round(per_day / floor, 3), "ratio to River in a loop": round(per_day / river, 3),
-        })
+        rows.append(
+            {
+                "schools": schools,
+                "year of closes, s": round(seconds, 2),
+                "a school day, ms": round(1000 * seconds / DAYS, 1),
+                "microseconds an event": round(1e6 * per_day / 2, 2),
+                "June close from day one, s": round(once, 2),
+                "ratio to plain Python charts": round(per_day / floor, 3),
+                "ratio to River in a loop": round(per_day / river, 3),
+            }
+        )
         del course, days
     notes = [
-        f"Plain Python, both charts alone: {1e6 * floor:.1f} microseconds a school-day; River's ADWIN and PageHinkley on the raw rate, one each "
-        f"per school: {1e6 * river:.1f}. Ours includes guards, path, common effect, both charts and the alert policy.",
-        "A ratio under 1 is faster. Small deployments pay numpy's overhead per day; from some thousand schools the cost of an event is flat.",
+        f"Plain Python, both charts alone: {1e6 * floor:.1f} microseconds a school-day.",
+        f"River's ADWIN and PageHinkley on the raw rate, one each per school in a loop: {1e6 * river:.1f} microseconds a school-day.",
+        "Ours includes guards, path, common effect, both charts and the alert policy; a ratio under 1 is faster.",
+        "Small deployments pay numpy's overhead per day; from some thousand schools the cost of an event is flat.",
     ]
     write("core", "The core: a year of closes", f"python -m benchmarks.core --schools {most}", rows, notes)
 

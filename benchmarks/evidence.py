@@ -20,8 +20,13 @@ def provenance(command: str) -> dict[str, Any]:
     """What a reader needs to judge the figure and to make it again."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S607 (git from the path)
     return {
-        "command": command, "commit": commit, "cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system(),
-        "python": sys.version.split()[0], "numpy": version("numpy"),
+        "command": command,
+        "commit": commit,
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": sys.version.split()[0],
+        "numpy": version("numpy"),
     }
 
 
@@ -38,7 +43,16 @@ def write(name: str, title: str, command: str, rows: list[dict[str, Any]], notes
     EVIDENCE.mkdir(parents=True, exist_ok=True)
     source = provenance(command)
     (EVIDENCE / f"{name}.json").write_text(json.dumps({"provenance": source, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    text = [f"# {title}", "", f"`{command}` at commit {source['commit']}, Python {source['python']}, numpy {source['numpy']}, "
-            f"{source['cores']} cores ({source['machine']}).", "", table(rows), "", *notes, ""]
+    text = [
+        f"# {title}",
+        "",
+        f"`{command}` at commit {source['commit']}.",
+        f"Python {source['python']}, numpy {source['numpy']}, {source['cores']} cores ({source['machine']}).",
+        "",
+        table(rows),
+        "",
+        *notes,
+        "",
+    ]
     (EVIDENCE / f"{name}.md").write_text("\n".join(text), encoding="utf-8")
     print("\n".join(text))

@@ -16,10 +16,22 @@ import pyarrow.parquet as pq
 
 ORDER = [*range(36, 54), *range(1, 36)]
 SPRING = {
-    "primary": {**dict.fromkeys(range(2, 6), 5.35), **dict.fromkeys(range(6, 10), 5.65), **dict.fromkeys(range(10, 13), 4.65),
-                **dict.fromkeys(range(17, 21), 4.45), **dict.fromkeys(range(25, 29), 5.15), 29: 6.15},
-    "secondary": {**dict.fromkeys(range(2, 6), 8.25), **dict.fromkeys(range(6, 10), 9.05), **dict.fromkeys(range(10, 13), 8.05),
-                  **dict.fromkeys(range(18, 21), 8.6), **dict.fromkeys(range(25, 29), 8.95), 29: 12.2},
+    "primary": {
+        **dict.fromkeys(range(2, 6), 5.35),
+        **dict.fromkeys(range(6, 10), 5.65),
+        **dict.fromkeys(range(10, 13), 4.65),
+        **dict.fromkeys(range(17, 21), 4.45),
+        **dict.fromkeys(range(25, 29), 5.15),
+        29: 6.15,
+    },
+    "secondary": {
+        **dict.fromkeys(range(2, 6), 8.25),
+        **dict.fromkeys(range(6, 10), 9.05),
+        **dict.fromkeys(range(10, 13), 8.05),
+        **dict.fromkeys(range(18, 21), 8.6),
+        **dict.fromkeys(range(25, 29), 8.95),
+        29: 12.2,
+    },
 }
 
 

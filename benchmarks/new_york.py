@@ -31,8 +31,16 @@ QUIET_DAYS = 10
 def replay(data: Path, sessions: Path, out: Path, rate: float) -> float:
     """Seconds that the command took."""
     references = [f"--{name}={data / name}.csv" for name in ("schools", "targets", "calendar")]
-    command = [str(HEADWAY), "replay", str(sessions), *references, f"--history={data / 'history.jsonl.gz'}",
-               f"--alarms-per-school-year={rate}", f"--out={out}", "--json"]
+    command = [
+        str(HEADWAY),
+        "replay",
+        str(sessions),
+        *references,
+        f"--history={data / 'history.jsonl.gz'}",
+        f"--alarms-per-school-year={rate}",
+        f"--out={out}",
+        "--json",
+    ]
     begin = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - begin
@@ -86,7 +94,8 @@ def main() -> None:
     """Run everything and write docs/evidence/new_york.md."""
     data = Path(os.environ["HEADWAY_DATA"]) / "nyc_2015_16"
     rows: list[dict[str, Any]] = []
-    events = [json.loads(line) for line in gzip.open(data / "sessions.jsonl.gz", "rt", encoding="utf-8")]
+    with gzip.open(data / "sessions.jsonl.gz", "rt", encoding="utf-8") as file:
+        events = [json.loads(line) for line in file]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         for rate in (0.5, 0.25, 0.1):
@@ -105,13 +114,19 @@ def main() -> None:
                 above, _, _ = passages(work / "dropped", 0.5, "level")
                 dates = sorted({e["attendance_date"] for e in events})
                 found += delays(above, {u: dates.index(d) for u, d in onsets.items()})
-            rows.append({
-                "run": f"drops of {points} points, nominal 0.5, seeds 1 and 2", "seconds": round(seconds, 1), "C first passages a school-year": "",
-                "C openings a school-year": "", "T first passages a school-year": "", "T openings a school-year": "",
-                "C median delay, days": float(np.median(found)),
-                "C found in 20 / 40 days": f"{np.mean(np.array(found) <= 20):.0%} / {np.mean(np.array(found) <= 40):.0%}",
-                "schools with a drop": len(found),
-            })
+            rows.append(
+                {
+                    "run": f"drops of {points} points, nominal 0.5, seeds 1 and 2",
+                    "seconds": round(seconds, 1),
+                    "C first passages a school-year": "",
+                    "C openings a school-year": "",
+                    "T first passages a school-year": "",
+                    "T openings a school-year": "",
+                    "C median delay, days": float(np.median(found)),
+                    "C found in 20 / 40 days": f"{np.mean(np.array(found) <= 20):.0%} / {np.mean(np.array(found) <= 40):.0%}",
+                    "schools with a drop": len(found),
+                }
+            )
     notes = [
         "1,545 real schools, 155 school days, one mark a day; seconds are of the whole command, history included.",
         "T passes more often than its nominal rate, because many of these schools really moved over the summer.",

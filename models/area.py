@@ -7,12 +7,15 @@ With one area there is no nation to compare with: the mean over all phases is he
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models import common_effect
-from models.common_effect import Effect
-from models.numbers import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from models.common_effect import Effect
+    from models.numbers import Bools, Floats, Ints
 
 __all__ = ["AREA_SCHOOLS_LEAST", "AreaState", "area_day"]
 

@@ -44,8 +44,12 @@ class ChartState:
     def start(cls, schools: int, shift_count: int) -> Self:
         """The state before the first day of the year."""
         return cls(
-            np.zeros(schools), np.full(schools, 0.2**2), np.full(schools, 30.0), np.zeros(schools),
-            np.zeros((shift_count, schools)), np.full(schools, -1, np.int32),
+            np.zeros(schools),
+            np.full(schools, 0.2**2),
+            np.full(schools, 30.0),
+            np.zeros(schools),
+            np.zeros((shift_count, schools)),
+            np.full(schools, -1, np.int32),
         )
 
     def copy(self) -> ChartState:
@@ -99,7 +103,7 @@ def update(state: ChartState, day: Day, delta: Floats, index: int, *, own_level:
 
 
 def statistic(evidence: Floats) -> Floats:
-    """log mean exp of the evidence over the shifts, evidence cut at 200: (shifts, schools) -> (schools,), 6 decimals."""
+    """Log mean exp of the evidence over the shifts, evidence cut at 200: (shifts, schools) -> (schools,), 6 decimals."""
     total = np.exp(np.minimum(evidence, 200.0)).sum(axis=0)
     return np.round(np.log(total / len(evidence)), 6) + 0.0
 

@@ -9,18 +9,21 @@ them may be deleted at any moment. (detection.md 1.11)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models import charts, common_effect, guards
 from models.area import AreaState, area_day
 from models.charts import LEVEL_SHIFTS, TARGET_SHIFTS, WARM_UP_DAYS, ChartState, Day
-from models.deployment import Deployment, Path
 from models.guards import Counts, Usual, Verdict
 from models.numbers import Bools, Floats, Ints, exact, half_logs, ratio
-from models.panel import Panel
-from models.parameters import Parameters
 from schemas.errors import BrokenPromise
+
+if TYPE_CHECKING:
+    from models.deployment import Deployment, Path
+    from models.panel import Panel
+    from models.parameters import Parameters
 
 __all__ = ["BLOCK_DAYS", "PEERS_LEAST", "Acknowledged", "YearModel"]
 
@@ -108,8 +111,12 @@ class YearModel:
     def _start(self) -> _Checkpoint:
         schools = len(self.deployment.urn)
         return _Checkpoint(
-            ChartState.start(schools, len(TARGET_SHIFTS)), ChartState.start(schools, len(LEVEL_SHIFTS)), Usual.start(schools),
-            np.zeros(schools), np.zeros(schools), AreaState.start(len(self.deployment.areas)),
+            ChartState.start(schools, len(TARGET_SHIFTS)),
+            ChartState.start(schools, len(LEVEL_SHIFTS)),
+            Usual.start(schools),
+            np.zeros(schools),
+            np.zeros(schools),
+            AreaState.start(len(self.deployment.areas)),
         )
 
     @property

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.numbers import Bools, Floats, Ints
+if TYPE_CHECKING:
+    from models.numbers import Bools, Floats, Ints
 
 __all__ = ["BINS", "Effect", "Sums", "full", "leave_one_out", "pool", "quantise", "summarise", "winsorised"]
 
@@ -167,4 +169,3 @@ def _shrunk(total: Floats, weight: Floats, least: float, noise: float) -> tuple[
     tau = np.maximum(least, np.minimum(mean * mean - noise * inverse, 1.0))
     tau = np.where(some, tau, least)
     return np.where(some, total / (weight + 1.0 / tau), 0.0), 1.0 / tau
-

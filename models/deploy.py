@@ -48,5 +48,8 @@ def deploy(schools: Sequence[School], targets: Sequence[Target], academic_year: 
         area=np.array([index[n] for n in names], np.int32),
         areas=areas,
         roll=np.array([np.nan if s.roll is None else float(s.roll) for s in schools]),
-        baseline=baseline, target=target, days=days, planned=planned,
+        baseline=baseline,
+        target=target,
+        days=days,
+        planned=planned,
     )

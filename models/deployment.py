@@ -6,13 +6,16 @@ And what follows from the registers sent so far: which sessions of a day are exp
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.numbers import Bools, Floats, Ints
 from models.parameters import PHASES, Parameters, bands
 from models.season import national_season
 from models.trajectory import path, shape
+
+if TYPE_CHECKING:
+    from models.numbers import Bools, Floats, Ints
 
 __all__ = ["AM", "BOTH", "PM", "Deployment", "Path", "expected_sessions", "lay_path", "relay_path"]
 
@@ -109,8 +112,14 @@ def relay_path(deployment: Deployment, path_now: Path, schools: Ints, sessions: 
         return len(deployment.days)
     path_now.sessions[:, schools] = sessions
     part = replace(
-        deployment, urn=deployment.urn[changed], phase=deployment.phase[changed], area=deployment.area[changed], roll=deployment.roll[changed],
-        baseline=deployment.baseline[changed], target=deployment.target[changed], planned=deployment.planned[:, changed],
+        deployment,
+        urn=deployment.urn[changed],
+        phase=deployment.phase[changed],
+        area=deployment.area[changed],
+        roll=deployment.roll[changed],
+        baseline=deployment.baseline[changed],
+        target=deployment.target[changed],
+        planned=deployment.planned[:, changed],
     )
     eta = lay_path(part, path_now.sessions[:, changed], parameters).eta
     different = np.flatnonzero((eta != path_now.eta[:, changed]).any(axis=1))

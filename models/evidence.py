@@ -57,4 +57,3 @@ def chart_evidence(model: YearModel, chart: str, school: int, day: int, limit: f
         "newest_register": str(model.deployment.days[days[-1]].astype("datetime64[D]")) if len(days) else None,
         "code_rules_version": CODE_RULES_VERSION,
     }
-

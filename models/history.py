@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from models.close import YearModel
 from models.deployment import AM, BOTH, PM, Deployment, Path
 from models.guards import Verdict
 from models.numbers import Bools, Floats, Ints, exact, half_logs, log_odds
-from models.panel import Panel
 from models.parameters import PHASES, Parameters
 from models.season import national_season
+
+if TYPE_CHECKING:
+    from models.panel import Panel
 
 __all__ = ["flat_path", "learn"]
 
@@ -69,8 +72,13 @@ def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Param
     sent = panel.sent.any(axis=0)
     bits = {int(u): int(b) for u, b in zip(deployment.urn, sent[0] * AM + sent[1] * PM, strict=True) if b}
     return replace(
-        learned, season=tuple(season), weekday=tuple(weekday), level=tuple(level), holidays=parameters.holidays and not taught,
-        sessions_sent=bits, source=f"history {deployment.academic_year}",
+        learned,
+        season=tuple(season),
+        weekday=tuple(weekday),
+        level=tuple(level),
+        holidays=parameters.holidays and not taught,
+        sessions_sent=bits,
+        source=f"history {deployment.academic_year}",
     )
 
 
@@ -81,7 +89,9 @@ def _season(days: Ints, logit: Floats, measured: Bools) -> tuple[Floats, Floats]
         return None
     logit, measured = logit[:, enough], measured[:, enough]
     own = np.where(measured, logit, 0.0).sum(axis=0) / measured.sum(axis=0)
-    typical = np.array([np.median((logit[d] - own)[measured[d]]) if measured[d].sum() >= _SCHOOLS_FOR_SEASON else np.nan for d in range(len(days))])
+    typical = np.array(
+        [np.median((logit[d] - own)[measured[d]]) if measured[d].sum() >= _SCHOOLS_FOR_SEASON else np.nan for d in range(len(days))]
+    )
     weeks = np.array([d.isocalendar()[1] for d in days.astype("datetime64[D]").tolist()])
     mean = {w: math.fsum(v) / len(v) for w in _WEEK_ORDER if len(v := typical[(weeks == w) & ~np.isnan(typical)].tolist())}
     if len(mean) < _WEEKS_FOR_SEASON:

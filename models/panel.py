@@ -7,19 +7,20 @@ the canonical bytes), and the greatest of each (urn, date, session) wins; so ord
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.batch import CODE_BITS, PUPILS_BITS, canonical
-from models.numbers import Bools, Ints
 from schemas.codes import CODES, CodeClass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.batch import Batch
+    from models.numbers import Bools, Ints
 
 __all__ = ["Arranged", "Panel", "Tally", "arrange", "tally"]
 
@@ -39,8 +40,10 @@ class Tally:
 
 def _table(rule: str) -> NDArray[np.int64]:
     rows = {
-        "possible": [row.possible for row in CODES], "absences": [row.absence for row in CODES],
-        "study_leave": [row.study_leave for row in CODES], "unmarked": [row.kind is CodeClass.UNMARKED for row in CODES],
+        "possible": [row.possible for row in CODES],
+        "absences": [row.absence for row in CODES],
+        "study_leave": [row.study_leave for row in CODES],
+        "unmarked": [row.kind is CodeClass.UNMARKED for row in CODES],
         "legacy": [row.legacy for row in CODES],
     }
     return np.array(rows[rule], np.int64)
@@ -97,7 +100,7 @@ def _settle(batch: Batch, key: Longs, order: Longs, places: Longs) -> Longs:
     tied &= batch.recorded_at[rows][1:] == batch.recorded_at[rows][:-1]
     keep = np.ones(len(rows), bool)
     edges = np.flatnonzero(np.concatenate([[True], ~tied, [True]]))
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         if last - first == 1:
             continue
         by_digest: dict[bytes, int] = {}

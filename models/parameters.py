@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.numbers import Floats, Ints
 from schemas.errors import BrokenPromise
+
+if TYPE_CHECKING:
+    from models.numbers import Floats, Ints
 
 __all__ = ["BANDS", "BUDGET", "PHASES", "Budget", "Parameters", "bands", "once_in_school_years"]
 

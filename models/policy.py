@@ -78,7 +78,9 @@ class Said:
         if alert.state is AlertState.OPENED:
             self.opened.add(str(alert.alert_id))
             held = line.hold_off_from if line else None
-            self.lines[key] = _Line(alert.opened_on, alert.once_in_school_years or 0.0, open=True, onset=alert.onset_about, hold_off_from=held)
+            self.lines[key] = _Line(
+                alert.opened_on, alert.once_in_school_years or 0.0, open=True, onset=alert.onset_about, hold_off_from=held
+            )
         elif line is not None:
             line.open = alert.state is AlertState.UPDATED
             line.rank = alert.once_in_school_years or line.rank
@@ -122,8 +124,18 @@ class _Say(NamedTuple):
         year = self.model.deployment.academic_year
         return Alert(
             alert_id=alert_id(kind, chart, key.urn if key.area is None else key.area, year, line.opened_on),
-            urn=key.urn, area=key.area, kind=kind, chart=chart, state=state, opened_on=line.opened_on, as_of=self.today,
-            onset_about=line.onset, once_in_school_years=line.rank if chart else None, evidence=evidence, attribution=None, reason=reason,
+            urn=key.urn,
+            area=key.area,
+            kind=kind,
+            chart=chart,
+            state=state,
+            opened_on=line.opened_on,
+            as_of=self.today,
+            onset_about=line.onset,
+            once_in_school_years=line.rank if chart else None,
+            evidence=evidence,
+            attribution=None,
+            reason=reason,
         )
 
     def opening(self, key: Key, rank: float, onset: date | None, reason: str, evidence: Evidence) -> Alert:
@@ -204,7 +216,9 @@ def _held_off(say: _Say, key: Key, planned: Bools) -> bool:
     return int(planned[say.day_of(line.hold_off_from) + 1 : say.day + 1].sum()) < HOLD_OFF_SCHOOL_DAYS
 
 
-def _follow(say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged) -> list[Alert]:
+def _follow(
+    say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
+) -> list[Alert]:
     """What becomes of an open alert today: withdrawn, closed, updated or nothing new."""
     model, day = say.model, say.day
     opened = say.day_of(line.opened_on)
@@ -277,4 +291,3 @@ def _defect(model: YearModel, day: int, school: int) -> str | None:
         silent = len(planned) == SILENT_DAYS and bool(np.all(model.verdict[planned, school] == Verdict.MISSING))
         return "silent" if silent else None
     return _DEFECTS.get(verdict)
-

@@ -31,14 +31,28 @@ NOTHING = np.iinfo(np.int64).min
 
 CONDITIONS = tuple(Condition)
 _OF_VERDICT = {
-    Verdict.NO_SESSIONS: Condition.NO_SESSIONS, Verdict.MISSING: Condition.MISSING, Verdict.PARTIAL: Condition.PARTIAL,
-    Verdict.IMPLAUSIBLE: Condition.IMPLAUSIBLE, Verdict.ALL_PRESENT: Condition.ALL_PRESENT,
+    Verdict.NO_SESSIONS: Condition.NO_SESSIONS,
+    Verdict.MISSING: Condition.MISSING,
+    Verdict.PARTIAL: Condition.PARTIAL,
+    Verdict.IMPLAUSIBLE: Condition.IMPLAUSIBLE,
+    Verdict.ALL_PRESENT: Condition.ALL_PRESENT,
 }
-_LAYOUT = np.dtype([
-    ("attendance_date", "<i4"), ("possible_sessions", "<i4"), ("absences", "<i4"), ("charted_possible_sessions", "<i4"),
-    ("charted_absences", "<i4"), ("expected_ratio", "<i8"), ("common_effect_logit", "<i8"), ("statistic_target", "<i8"),
-    ("statistic_level", "<i8"), ("once_in_school_years_target", "<i8"), ("once_in_school_years_level", "<i8"), ("condition", "u1"),
-])
+_LAYOUT = np.dtype(
+    [
+        ("attendance_date", "<i4"),
+        ("possible_sessions", "<i4"),
+        ("absences", "<i4"),
+        ("charted_possible_sessions", "<i4"),
+        ("charted_absences", "<i4"),
+        ("expected_ratio", "<i8"),
+        ("common_effect_logit", "<i8"),
+        ("statistic_target", "<i8"),
+        ("statistic_level", "<i8"),
+        ("once_in_school_years_target", "<i8"),
+        ("once_in_school_years_level", "<i8"),
+        ("condition", "u1"),
+    ]
+)
 _HEAD = np.dtype([("attendance_date", "<i4"), ("session", "u1"), ("cells", "<u2")])
 _GROUP = 256
 
@@ -65,7 +79,8 @@ def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice) -> Rows
     scored = model.scored[part]
     above = np.zeros(possible.shape, bool)
     for chart, statistic, name, rate in (
-        ("T", model.target_statistic[part], "target", budget.target), ("C", model.level_statistic[part], "level", budget.level),
+        ("T", model.target_statistic[part], "target", budget.target),
+        ("C", model.level_statistic[part], "level", budget.level),
     ):
         rank = once_in_school_years(statistic, np.broadcast_to(band, statistic.shape), chart)
         runs = np.broadcast_to(on_path, statistic.shape) if chart == "T" else np.ones(statistic.shape, bool)
@@ -86,7 +101,9 @@ def _conditions(verdict: NDArray[Any], scored: NDArray[Any], warming_up: NDArray
     return out
 
 
-def school_digests(batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], years: list[tuple[YearModel, Panel]], budget: Budget) -> Iterator[bytes]:
+def school_digests(
+    batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], years: list[tuple[YearModel, Panel]], budget: Budget
+) -> Iterator[bytes]:
     """SHA-256 of each school's winning registers and readings, by URN.
 
     winners: rows of `batch` that win, in the total order. Layout, little-endian: number of registers u4; their heads

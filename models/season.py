@@ -5,11 +5,14 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.numbers import Floats
 from models.parameters import PHASES
+
+if TYPE_CHECKING:
+    from models.numbers import Floats
 
 __all__ = ["national_season"]
 

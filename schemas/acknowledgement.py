@@ -64,8 +64,13 @@ def parse(raw: bytes) -> Acknowledgement:
         if names:
             raise InvalidRegister(reason, ", ".join(sorted(names))[:200])
     return Acknowledgement(
-        urn=_integer(said, "urn", 1), chart=_chart(said["chart"]), effective_date=_effective_date(said), verdict=_verdict(said["verdict"]),
-        revision=_integer(said, "revision", 0), recorded_at=_moment(said["recorded_at"]), actor=_actor(said["actor"]),
+        urn=_integer(said, "urn", 1),
+        chart=_chart(said["chart"]),
+        effective_date=_effective_date(said),
+        verdict=_verdict(said["verdict"]),
+        revision=_integer(said, "revision", 0),
+        recorded_at=_moment(said["recorded_at"]),
+        actor=_actor(said["actor"]),
     )
 
 
@@ -112,7 +117,7 @@ def _verdict(value: object) -> Verdict:
 
 
 def _actor(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():  # noqa: PLR2004 (characters)
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise _wrong("actor", "write an opaque id of at most 200 characters")
     return value
 
@@ -143,4 +148,3 @@ def _effective_date(said: dict[str, Any]) -> date:
     if day > _moment(said["recorded_at"]).astimezone(_LONDON).date():
         raise InvalidRegister(RejectReason.FUTURE_DATE, "effective_date lies after recorded_at: name the close that was seen")
     return day
-

@@ -71,12 +71,14 @@ class Calendar:
                 found |= {academic_year(date(start, _FIRST_MONTH, 1)) for start in range(first, last + 1)}
         return tuple(sorted(found))
 
-    def planned(self, schools: Sequence[School], year: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.int32]], np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
+    def planned(
+        self, schools: Sequence[School], year: str
+    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int32]], np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
         """The deployment's school days (days since 1970) of one academic year, on which at least one school is planned open,
         and (schools, days) whether each is. A school without a term there has no day: its caller says so."""
         first = academic_year_starts(year)
         span = (first.replace(year=first.year + 1) - first).days
-        weekday = np.array([(first + timedelta(days=i)).weekday() < 5 for i in range(span)])  # noqa: PLR2004 (Monday to Friday)
+        weekday = np.array([(first + timedelta(days=i)).weekday() < 5 for i in range(span)])
         own = {row.scope for row in self.rows}
         made: dict[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.bool_]]] = {}
         out = np.zeros((len(schools), span), bool)

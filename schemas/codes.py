@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
 
 __all__ = ["ALL", "CODES", "CODE_IDS", "CODE_RULES_VERSION", "PUPILS_MAX", "YEAR_GROUPS", "YEAR_GROUP_IDS", "AttendanceCode", "CodeClass"]
 
@@ -64,8 +67,14 @@ def _read() -> tuple[AttendanceCode, ...]:
     table = tomllib.loads(files("schemas").joinpath("attendance_codes.toml").read_text("utf-8"))
     return tuple(
         AttendanceCode(
-            row["code"], row["meaning"], CodeClass(row["class"]), row["possible"], row.get("from"),
-            row.get("legacy", False), row.get("study_leave", False), row["source"],
+            row["code"],
+            row["meaning"],
+            CodeClass(row["class"]),
+            row["possible"],
+            row.get("from"),
+            row.get("legacy", False),
+            row.get("study_leave", False),
+            row["source"],
         )
         for row in table["code"]
     )

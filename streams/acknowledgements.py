@@ -66,5 +66,3 @@ def read_acknowledgements(path: Path | None) -> Acknowledgements:
             reject = Reject.of(line, error)
             out.rejects.setdefault(reject.sha256, reject)
     return out
-
-

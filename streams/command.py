@@ -65,11 +65,19 @@ def replay_command(
     schools: Annotated[Path, typer.Option(help="schools.csv")],
     targets: Annotated[Path, typer.Option(help="targets.csv")],
     calendar: Annotated[Path, typer.Option(help="calendar.csv")],
-    out: Annotated[Path, typer.Option(help="Directory for readings, alerts, rejects and the summary (mode 0600: they hold targets in another form).")],
-    history: Annotated[list[Path] | None, typer.Option(help="Registers of earlier years: season, levels and noise are learned from them.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Directory for readings, alerts, rejects and the summary (mode 0600: they hold targets in another form).")
+    ],
+    history: Annotated[
+        list[Path] | None, typer.Option(help="Registers of earlier years: season, levels and noise are learned from them.")
+    ] = None,
     acknowledgements: Annotated[Path | None, typer.Option(help="What people decided, as JSON lines.")] = None,
-    known: Annotated[Known, typer.Option(help="Close each day with what was recorded by then, or every day on what is known now.")] = Known.THEN,
-    alarms_per_school_year: Annotated[float | None, typer.Option(help="One nominal rate for every chart, over 0 and at most 0.5; default: the hub's budget.")] = None,
+    known: Annotated[
+        Known, typer.Option(help="Close each day with what was recorded by then, or every day on what is known now.")
+    ] = Known.THEN,
+    alarms_per_school_year: Annotated[
+        float | None, typer.Option(help="One nominal rate for every chart, over 0 and at most 0.5; default: the hub's budget.")
+    ] = None,
     time_zone: Annotated[str, typer.Option(help="Whose midnight ends a school day.")] = "Europe/London",
     processes: Annotated[int, typer.Option(min=1, max=2, help="Processes that read JSON lines.")] = 2,
     as_json: Json = False,
@@ -101,8 +109,11 @@ def _print_result(result: dict[str, Any], out: Path, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result, sort_keys=True))
         return
+    rejected = sum(result["rejected"].values())
     alerts = ", ".join(f"{kind} {n}" for kind, n in result["alerts"].items()) or "none"
-    typer.echo(f"{result['read']:,} read: {result['accepted']:,} accepted, {result['duplicate']:,} duplicate, {sum(result['rejected'].values()):,} rejected")
+    typer.echo(
+        f"{result['read']:,} read: {result['accepted']:,} accepted, {result['duplicate']:,} duplicate, {rejected:,} rejected"
+    )
     for reason, n in result["rejected"].items():
         typer.echo(f"  rejected {n:,}: {reason}")
     for name in ("unknown_school", "outside_calendar", "superseded", "legacy_codes"):

@@ -29,7 +29,12 @@ __all__ = ["summary", "write_all"]
 
 _GROUP = 1000
 _RATIOS = {
-    "expected_ratio", "common_effect_logit", "statistic_target", "statistic_level", "once_in_school_years_target", "once_in_school_years_level",
+    "expected_ratio",
+    "common_effect_logit",
+    "statistic_target",
+    "statistic_level",
+    "once_in_school_years_target",
+    "once_in_school_years_level",
 }
 _COUNTS = {"possible_sessions", "absences", "charted_possible_sessions", "charted_absences"}
 
@@ -39,7 +44,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file of mode 0600 that appears under its name only when it is complete."""
     beside = path.with_name(f".{path.name}.part")
     beside.unlink(missing_ok=True)
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -127,5 +132,7 @@ def _column(name: str, flat: NDArray[Any], urn: NDArray[Any]) -> pa.Array:
     if name in _RATIOS:
         return pa.array(flat[name] / 1e6, mask=flat[name] == NOTHING)
     if name == "condition":
-        return pa.DictionaryArray.from_arrays(pa.array(flat[name].astype(np.int8)), pa.array([str(c) for c in CONDITIONS])).cast(pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(flat[name].astype(np.int8)), pa.array([str(c) for c in CONDITIONS])).cast(
+            pa.string()
+        )
     return pa.nulls(len(flat))

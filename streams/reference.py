@@ -55,7 +55,7 @@ class _Row:
         except ValueError:
             raise self.bad(column, "not a number", "Write a ratio in 0 to 1, such as 0.95, or nothing") from None
         if not 0 <= value <= 1:
-            hint = "This looks like per cent: write a ratio, such as 0.95 for 95 %" if 1 < value <= 100 else "Write a ratio in 0 to 1"  # noqa: PLR2004 (per cent)
+            hint = "This looks like per cent: write a ratio, such as 0.95 for 95 %" if 1 < value <= 100 else "Write a ratio in 0 to 1"
             raise self.bad(column, "not a ratio", hint)
         return Confidential(value)
 
@@ -92,10 +92,14 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
                 continue
             if len(cells) < len(header) and any(c not in header[: len(cells)] for c in columns):
                 missing = next(c for c in columns if c not in header[: len(cells)])
-                raise BadContents("the line ends before this column", file=name, line=reader.line_num, column=missing, remedy="Write every column")
+                raise BadContents(
+                    "the line ends before this column", file=name, line=reader.line_num, column=missing, remedy="Write every column"
+                )
             yield _Row(name, reader.line_num, {c: cells[header.index(c)].strip() for c in columns})
     except csv.Error as error:
-        raise BadContents(f"not CSV ({error})", file=name, line=reader.line_num, remedy="Close every quotation mark and save it as CSV") from error
+        raise BadContents(
+            f"not CSV ({error})", file=name, line=reader.line_num, remedy="Close every quotation mark and save it as CSV"
+        ) from error
     if header is None:
         raise BadContents("empty", file=name, remedy=f"Write the header {','.join(columns)} and a line for each row")
 
@@ -122,8 +126,13 @@ def read_schools(path: Path) -> tuple[School, ...]:
         roll = row.number("roll", _ROLL_MAX, least=0) if row.cells["roll"] else None
         cells = row.cells
         found[urn] = School.model_construct(
-            urn=Urn(urn), name=cells["name"], phase=phase, region=row.text("region"), local_authority=cells["local_authority"],
-            hub=cells["hub"], roll=roll or None,
+            urn=Urn(urn),
+            name=cells["name"],
+            phase=phase,
+            region=row.text("region"),
+            local_authority=cells["local_authority"],
+            hub=cells["hub"],
+            roll=roll or None,
         )
         lines[urn] = row.line
     if not found:
@@ -136,12 +145,21 @@ def read_targets(path: Path) -> tuple[Target, ...]:
     found: dict[tuple[int, str], Target] = {}
     for row in _rows(path, _TARGET_COLUMNS):
         urn, year = row.number("urn", _URN_MAX, least=1), row.text("academic_year")
-        if len(year) != len("2026/27") or not (year[:4] + year[5:]).isdigit() or not year.isascii() or year[4] != "/" or int(year[5:]) != (int(year[:4]) + 1) % 100:
+        if (
+            len(year) != len("2026/27")
+            or not (year[:4] + year[5:]).isdigit()
+            or not year.isascii()
+            or year[4] != "/"
+            or int(year[5:]) != (int(year[:4]) + 1) % 100
+        ):
             raise row.bad("academic_year", f"{year[:40]!r} is no academic year", "Write it as 2026/27")
         if (urn, year) in found:
             raise row.bad("urn", f"URN {urn} stands twice for {year}", "Keep one line for each school and academic year")
         found[urn, year] = Target.model_construct(
-            urn=Urn(urn), academic_year=year, baseline_attendance=row.ratio("baseline_attendance"), target_attendance=row.ratio("target_attendance")
+            urn=Urn(urn),
+            academic_year=year,
+            baseline_attendance=row.ratio("baseline_attendance"),
+            target_attendance=row.ratio("target_attendance"),
         )
     return tuple(found.values())
 

@@ -11,35 +11,47 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from models.batch import Batch
 from models.course import Course, Revisions
 from models.deploy import deploy
-from models.deployment import Deployment
 from models.history import learn
 from models.panel import Arranged, Panel, Tally, arrange
 from models.parameters import BUDGET, Budget, Parameters
 from models.store import RegisterStore
 from schemas.calendar import academic_year
 from schemas.errors import BadContents, WrongUsage
-from streams.acknowledgements import Acknowledgements
 from streams.sources import read_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
+    from models.batch import Batch
     from models.close import Acknowledged
+    from models.deployment import Deployment
     from models.numbers import Ints
     from schemas.alert import Alert
     from schemas.calendar import Calendar
     from schemas.reject import Reject
     from schemas.school import School, Target
+    from streams.acknowledgements import Acknowledgements
 
-__all__ = ["Input", "Known", "Reference", "Replayed", "Year", "deployments", "learn_history", "read_input", "replay", "schedule", "split_years"]
+__all__ = [
+    "Input",
+    "Known",
+    "Reference",
+    "Replayed",
+    "Year",
+    "deployments",
+    "learn_history",
+    "read_input",
+    "replay",
+    "schedule",
+    "split_years",
+]
 
 _EPOCH = date(1970, 1, 1)
 _LATE_DAYS, _LATE_SHARE = 7, 0.5
@@ -125,7 +137,8 @@ def deployments(reference: Reference, days: Ints) -> list[Deployment]:
         if len(idle):
             urn = reference.schools[int(idle[0])].urn
             raise BadContents(
-                f"school {urn} has no term in {name}", file=reference.calendar_file,
+                f"school {urn} has no term in {name}",
+                file=reference.calendar_file,
                 remedy="Add a `term` row for scope `all`, its region, its local authority or the school itself",
             )
         out.append(deploy(reference.schools, reference.targets, name, dates, planned.T.copy()))
@@ -162,7 +175,9 @@ def split_years(batch: Batch, arranged: Arranged, tally: Tally, made: Sequence[D
     return years, int((~known).sum()), int((known & ~inside).sum())
 
 
-def learn_history(reference: Reference, paths: Sequence[Path], parameters: Parameters, *, processes: int, progress: Callable[[int], None]) -> Parameters:
+def learn_history(
+    reference: Reference, paths: Sequence[Path], parameters: Parameters, *, processes: int, progress: Callable[[int], None]
+) -> Parameters:
     """Parameters from the registers of earlier years: the newest academic year that the files hold and the calendar knows."""
     store = read_input(paths, processes=processes, progress=progress).store
     batch, tally = store.batch(), store.tally()
@@ -170,7 +185,8 @@ def learn_history(reference: Reference, paths: Sequence[Path], parameters: Param
     made = deployments(reference, batch.day)
     if not made:
         raise BadContents(
-            "no register of the history lies in an academic year that the calendar has a term for", file=str(paths[0]),
+            "no register of the history lies in an academic year that the calendar has a term for",
+            file=str(paths[0]),
             remedy="Add the earlier year's `term` rows to the calendar",
         )
     urns = np.array([s.urn for s in reference.schools], np.int32)
@@ -183,8 +199,16 @@ def learn_history(reference: Reference, paths: Sequence[Path], parameters: Param
 
 
 def replay(
-    reference: Reference, held: Input, parameters: Parameters, *, known: Known = Known.THEN, budget: Budget = BUDGET, zone: ZoneInfo,
-    acknowledgements: Acknowledgements, block_days: int = 15, progress: Callable[[str, int, int], None],
+    reference: Reference,
+    held: Input,
+    parameters: Parameters,
+    *,
+    known: Known = Known.THEN,
+    budget: Budget = BUDGET,
+    zone: ZoneInfo,
+    acknowledgements: Acknowledgements,
+    block_days: int = 15,
+    progress: Callable[[str, int, int], None],
 ) -> Replayed:
     """Close every school day from the first of each academic year to the last date accepted."""
     batch, tally = held.store.batch(), held.store.tally()
@@ -208,9 +232,7 @@ def replay(
         courses.append(course)
         closes += len(closes_due)
         days_closed += last + 1
-    return Replayed(
-        tuple(courses), tuple(alerts), withheld, closes, days_closed, arranged, batch, tally, unknown, outside, budget, urns
-    )
+    return Replayed(tuple(courses), tuple(alerts), withheld, closes, days_closed, arranged, batch, tally, unknown, outside, budget, urns)
 
 
 def _refuse_export(batch: Batch) -> None:
@@ -218,12 +240,14 @@ def _refuse_export(batch: Batch) -> None:
     late = batch.recorded_at > (batch.day.astype(np.int64) + _LATE_DAYS + 1) * _DAY_US
     if len(batch) and late.mean() > _LATE_SHARE:
         raise WrongUsage(
-            f"{late.mean():.0%} of the registers were recorded more than {_LATE_DAYS} days after their date, as in an export made in one go: "
-            "what was known then cannot be told. Use --known now"
+            f"{late.mean():.0%} of the registers were recorded more than {_LATE_DAYS} days after their date: "
+            "as in an export made in one go, what was known then cannot be told. Use --known now"
         )
 
 
-def schedule(year: Year, last: int, known: Known, zone: ZoneInfo, acknowledgements: Acknowledgements) -> list[tuple[int, Ints, Acknowledged]]:
+def schedule(
+    year: Year, last: int, known: Known, zone: ZoneInfo, acknowledgements: Acknowledgements
+) -> list[tuple[int, Ints, Acknowledged]]:
     """Closes in order: the day, the registers (rows, ascending rank) that each takes in, and the acknowledgements it knows."""
     days = range(last + 1)
     none = np.zeros(0, np.int64)

@@ -85,7 +85,9 @@ class Chain:
 class EmbeddedRunner:
     """Closes on embedded logs; called from one thread (`streams.closing.CloseRunner`)."""
 
-    def __init__(self, logs: EmbeddedLogs, reference: Reference, parameters: Parameters, budget: Budget, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, logs: EmbeddedLogs, reference: Reference, parameters: Parameters, budget: Budget, now: Callable[[], datetime]
+    ) -> None:
         """Folds the control log; an open close of other rules is abandoned, unless it was decided: then BadContents."""
         self._logs, self._reference, self._parameters, self._budget, self._now = logs, reference, parameters, budget, now
         self._store, self._read_upto = RegisterStore(), 0
@@ -100,7 +102,8 @@ class EmbeddedRunner:
         idle = np.flatnonzero(~planned.any(axis=1))
         if len(idle):
             raise BadContents(
-                f"school {self._urns[idle[0]]} has no term in {name}", file=self._reference.calendar_file,
+                f"school {self._urns[idle[0]]} has no term in {name}",
+                file=self._reference.calendar_file,
                 remedy="Add a `term` row for scope `all`, its region, its local authority or the school itself",
             )
         return deploy(self._reference.schools, self._reference.targets, name, days, planned.T.copy())
@@ -111,8 +114,9 @@ class EmbeddedRunner:
             return
         if self.chain.decided is not None:
             raise BadContents(
-                f"the close of {open_.day} was decided by version {open_.engine_version} with other reference data or parameters, and is not published",
-                file="control log", remedy="Start that version with those files once, so that it completes",
+                f"the close of {open_.day} was decided by other rules (engine {open_.engine_version}) and is not published",
+                file="control log",
+                remedy="Start that version with those files once, so that it completes",
             )
         self.abandon("the engine, the reference data or the parameters have changed")
 
@@ -133,11 +137,17 @@ class EmbeddedRunner:
         """Close a day at these positions; a close left open by a crash is repeated first."""
         if self.chain.open is not None:
             self._carry_out(self.chain.open)
-        self._write(Requested(
-            previous=self.chain.newest, number=len(self.chain.completed) + 1, day=day,
-            positions={name: positions[name] for name in ("register", "acknowledgement")}, reference_version=self._reference.version,
-            parameters_digest=self._parameters.digest, engine_version=ENGINE_VERSION,
-        ))
+        self._write(
+            Requested(
+                previous=self.chain.newest,
+                number=len(self.chain.completed) + 1,
+                day=day,
+                positions={name: positions[name] for name in ("register", "acknowledgement")},
+                reference_version=self._reference.version,
+                parameters_digest=self._parameters.digest,
+                engine_version=ENGINE_VERSION,
+            )
+        )
         if self.chain.open is None:
             raise BrokenPromise(f"the request to close {day} is void: another close is open")
         self._carry_out(self.chain.open)

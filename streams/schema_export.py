@@ -20,7 +20,11 @@ from schemas.school import School
 __all__ = ["json_schemas", "schema_command"]
 
 _RECORDS: dict[str, type[BaseModel]] = {
-    "session_attendance": SessionAttendance, "acknowledgement": Acknowledgement, "reading": Reading, "alert": Alert, "school": School,
+    "session_attendance": SessionAttendance,
+    "acknowledgement": Acknowledgement,
+    "reading": Reading,
+    "alert": Alert,
+    "school": School,
 }
 
 

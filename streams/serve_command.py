@@ -31,7 +31,9 @@ def serve_command(
     history: Annotated[list[Path] | None, typer.Option(help="Registers of earlier years.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8080,
-    token_file: Annotated[Path | None, typer.Option(help="A file with one intake token a line; or HEADWAY_INTAKE_TOKENS, blank separated.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="A file with one intake token a line; or HEADWAY_INTAKE_TOKENS, blank separated.")
+    ] = None,
     close_at: Annotated[str, typer.Option(help="Local time at which a school day is closed.")] = "17:30",
     close_again_at: Annotated[str, typer.Option(help="Local time at which it is closed again if late registers have come.")] = "07:00",
     time_zone: Annotated[str, typer.Option(help="Whose clock and midnight.")] = "Europe/London",

@@ -13,6 +13,7 @@ from models.simulator import DriftKind, Shock, SimulatedYear, make
 from models.simulator_defects import all_present_registers, late_registers, missing_registers, provisional_codes
 from models.simulator_registers import Sent, clean_registers
 from schemas.errors import WrongUsage
+from streams.simulate import write
 
 __all__ = ["simulate_command"]
 
@@ -55,8 +56,6 @@ def simulate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write a synthetic school year with its truth: what was planted, where and when."""
-    from streams.simulate import write  # pyarrow is slow to import, and only needed here
-
     year = make(
         seed, schools, days=days, areas=areas, drift=_DRIFTS[drift], size_points=points, share=share, shock=Shock() if shock else None
     )

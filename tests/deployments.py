@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from models.close import YearModel
 from models.deployment import Deployment, expected_sessions, lay_path
-from models.numbers import Floats
 from models.panel import Panel
 from models.parameters import Parameters
+
+if TYPE_CHECKING:
+    from models.numbers import Floats
 
 FIRST_DAY = 20_703  # Monday 2026-09-07
 
@@ -23,9 +27,16 @@ def deployment(schools: int, days: int, rng: np.random.Generator, *, areas: int 
     phase = rng.choice(3, schools, p=[0.6, 0.3, 0.1]).astype(np.int32)
     baseline: Floats = rng.uniform(0.03, 0.2, schools)
     return Deployment(
-        "2026/27", np.arange(schools, dtype=np.int32) + 100_000, phase, (np.arange(schools) % areas).astype(np.int32),
-        tuple(f"area {j}" for j in range(areas)), rng.integers(60, 1500, schools).astype(float), baseline,
-        np.where(rng.random(schools) < 0.2, np.nan, baseline * 0.97), school_days(days), np.ones((days, schools), bool),
+        "2026/27",
+        np.arange(schools, dtype=np.int32) + 100_000,
+        phase,
+        (np.arange(schools) % areas).astype(np.int32),
+        tuple(f"area {j}" for j in range(areas)),
+        rng.integers(60, 1500, schools).astype(float),
+        baseline,
+        np.where(rng.random(schools) < 0.2, np.nan, baseline * 0.97),
+        school_days(days),
+        np.ones((days, schools), bool),
     )
 
 

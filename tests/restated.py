@@ -100,7 +100,9 @@ def pooled(rows: list[Row]) -> dict[tuple[int, int], tuple[int, int]]:
     return limits
 
 
-def effect_of(rows: list[Row], limits: dict[tuple[int, int], tuple[int, int]], phase: int, area: int, t1: float, t2: float) -> tuple[float, float, float]:
+def effect_of(
+    rows: list[Row], limits: dict[tuple[int, int], tuple[int, int]], phase: int, area: int, t1: float, t2: float
+) -> tuple[float, float, float]:
     """c, v_c and the area effect R for a school of this phase and area, from the other schools' rows."""
     k: dict[tuple[int, int], float] = {}
     kx: dict[tuple[int, int], float] = {}
@@ -114,9 +116,7 @@ def effect_of(rows: list[Row], limits: dict[tuple[int, int], tuple[int, int]], p
     total = sum(k.values())
     a = sum(kx.values()) / total if total else 0.0
     t0 = 0.15**2
-    n = [
-        (sum(v for c, v in kx.items() if c[0] == f) + a / t0) / (sum(v for c, v in k.items() if c[0] == f) + 1 / t0) for f in range(3)
-    ]
+    n = [(sum(v for c, v in kx.items() if c[0] == f) + a / t0) / (sum(v for c, v in k.items() if c[0] == f) + 1 / t0) for f in range(3)]
     w1 = sum(k.get((f, area), 0.0) for f in range(3))
     s1 = sum(kx.get((f, area), 0.0) - n[f] * k.get((f, area), 0.0) for f in range(3))
     tau1 = max(t1, min((s1 / w1) ** 2 - 1 / w1, 1)) if w1 else t1

@@ -59,14 +59,23 @@ def small_year(seed: int, *, days: int | None = None, schools: int | None = None
         urn = 100_000 + i
         pupils = int(rng.integers(20, 400))
         region = str(rng.choice(regions))
-        rows.append({
-            "urn": str(urn), "name": f"School {i}", "phase": str(rng.choice(_PHASES)), "region": region, "local_authority": "LA",
-            "hub": f"hub {i % 2}", "roll": str(pupils) if rng.random() < 0.8 else "",
-        })
+        rows.append(
+            {
+                "urn": str(urn),
+                "name": f"School {i}",
+                "phase": str(rng.choice(_PHASES)),
+                "region": region,
+                "local_authority": "LA",
+                "hub": f"hub {i % 2}",
+                "roll": str(pupils) if rng.random() < 0.8 else "",
+            }
+        )
         level = float(rng.uniform(0.03, 0.15))
         if rng.random() < 0.8:
             target = f"{1 - level * 0.97:.4f}" if rng.random() < 0.8 else ""
-            targets.append({"urn": str(urn), "academic_year": "2026/27", "baseline_attendance": f"{1 - level:.4f}", "target_attendance": target})
+            targets.append(
+                {"urn": str(urn), "academic_year": "2026/27", "baseline_attendance": f"{1 - level:.4f}", "target_attendance": target}
+            )
         one_mark, onset = rng.random() < 0.1, int(rng.integers(0, 2 * length))
         for d, day in enumerate(dates):
             silent = rng.random() < 0.05 or (i % 11 == 3 and 5 <= d < 13)
@@ -88,10 +97,17 @@ def _revisions(rng: np.random.Generator, urn: int, day: date, session: str, pupi
     for revision in range(1 + (rng.random() < 0.1) + (rng.random() < 0.02)):
         moment = base + late + timedelta(days=int(rng.integers(0, 8)) * revision)
         counts = {"all": {"#": pupils}} if rng.random() < 0.01 else _counts(rng, pupils, rate, session)
-        out.append({
-            "urn": urn, "attendance_date": str(day), "session": session, "revision": revision if rng.random() < 0.9 else 0,
-            "recorded_at": moment.isoformat().replace("+00:00", "Z"), "source": "test", "counts": counts,
-        })
+        out.append(
+            {
+                "urn": urn,
+                "attendance_date": str(day),
+                "session": session,
+                "revision": revision if rng.random() < 0.9 else 0,
+                "recorded_at": moment.isoformat().replace("+00:00", "Z"),
+                "source": "test",
+                "counts": counts,
+            }
+        )
     return out
 
 
@@ -108,7 +124,8 @@ def key(event: Event) -> tuple[Any, ...]:
 def write_reference(year: SmallYear, folder: Path) -> list[Path]:
     """schools.csv, targets.csv, calendar.csv."""
     headers = {
-        "schools": "urn,name,phase,region,local_authority,hub,roll", "targets": "urn,academic_year,baseline_attendance,target_attendance",
+        "schools": "urn,name,phase,region,local_authority,hub,roll",
+        "targets": "urn,academic_year,baseline_attendance,target_attendance",
         "calendar": "scope,kind,first_date,last_date",
     }
     paths = []

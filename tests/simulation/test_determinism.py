@@ -54,8 +54,15 @@ def held(folder: Path, files: list[list[bytes]]) -> Input:
 def run(reference: Reference, what: Input, out: Path, *, known: Known = Known.THEN, block_days: int = 15) -> dict[str, bytes]:
     """Every output of a replay; of the summary, what must be equal."""
     done = replay(
-        reference, what, Parameters(), known=known, budget=SENSITIVE, zone=LONDON, acknowledgements=Acknowledgements(),
-        block_days=block_days, progress=lambda *_: None,
+        reference,
+        what,
+        Parameters(),
+        known=known,
+        budget=SENSITIVE,
+        zone=LONDON,
+        acknowledgements=Acknowledgements(),
+        block_days=block_days,
+        progress=lambda *_: None,
     )
     said = write_all(out, done, what, Parameters())
     del said["read"], said["duplicate"]

@@ -12,7 +12,7 @@ from tests import deployments, restated
 
 @pytest.mark.parametrize("seed", range(4))
 def test_common_effect_and_both_charts_equal_the_plain_restatement(seed: int) -> None:
-    """Tolerance 1e-9 for the effect (the sums are exact, the order of a few + and * differs), 2e-6 for a statistic rounded to 6 decimals."""
+    """Tolerance 1e-9 for the effect (the sums are exact, the order of a few + and * differs), 2e-6 for a rounded statistic."""
     rng = np.random.default_rng(seed)
     made = deployments.deployment(30, 45, rng)
     held = deployments.panel(made, rng)
@@ -21,7 +21,9 @@ def test_common_effect_and_both_charts_equal_the_plain_restatement(seed: int) ->
     constants = Parameters()
     schools = [
         restated.School(
-            int(f), int(j), float(aim),
+            int(f),
+            int(j),
+            float(aim),
             (constants.sigma_u[f], constants.a_long[f], constants.b_long[f], constants.a_short[f], constants.b_short[f]),
         )
         for f, j, aim in zip(made.phase, made.area, made.aim(constants), strict=True)

@@ -22,18 +22,36 @@ DATA = os.environ.get("HEADWAY_DATA")
 pytestmark = pytest.mark.skipif(DATA is None, reason="HEADWAY_DATA does not name the real data")
 
 COLUMNS = {
-    "/": ["reason_present_am"], "\\": ["reason_present_pm"], "L": ["reason_l_present_late_before_registers_closed"],
-    "I": ["reason_i_authorised_illness"], "M": ["reason_m_authorised_medical_dental"], "R": ["reason_r_authorised_religious_observance"],
-    "S": ["reason_s_authorised_study_leave"], "T": ["reason_t_authorised_grt_absence", "reason_t_authorised_mobile_child"],
-    "H": ["reason_h_authorised_holiday"], "E": ["reason_e_authorised_excluded"], "C": ["reason_c_authorised_other"],
-    "C1": ["reason_c1_authorised_regulated_performance"], "J1": ["reason_j1_authorised_interview"],
-    "C2": ["reason_c2_authorised_temp_reduced_timetable"], "B": ["reason_b_aea_education_off_site"], "J": ["reason_j_aea_interview"],
-    "P": ["reason_p_aea_approved_sporting_activity"], "V": ["reason_v_aea_educational_visit_trip"],
-    "W": ["reason_w_aea_work_experience"], "K": ["reason_k_aea_education_arranged_by_la"], "G": ["reason_g_unauthorised_holiday"],
-    "U": ["reason_u_unauthorised_late_after_registers_closed"], "O": ["reason_o_other_unauthorised"], "N": ["reason_n_no_reason_yet"],
-    "D": ["reason_d_aea_dual_registration"], "X": ["reason_x_not_attending_covid_non_compulsory"],
-    "Y": ["reason_y_not_attending_enforced_closure"], "Z": ["reason_z_not_attending_not_on_roll"],
-    "#": ["reason_not_attending_planned_closed"], "F": ["reason_f_legacy_family_holiday"],
+    "/": ["reason_present_am"],
+    "\\": ["reason_present_pm"],
+    "L": ["reason_l_present_late_before_registers_closed"],
+    "I": ["reason_i_authorised_illness"],
+    "M": ["reason_m_authorised_medical_dental"],
+    "R": ["reason_r_authorised_religious_observance"],
+    "S": ["reason_s_authorised_study_leave"],
+    "T": ["reason_t_authorised_grt_absence", "reason_t_authorised_mobile_child"],
+    "H": ["reason_h_authorised_holiday"],
+    "E": ["reason_e_authorised_excluded"],
+    "C": ["reason_c_authorised_other"],
+    "C1": ["reason_c1_authorised_regulated_performance"],
+    "J1": ["reason_j1_authorised_interview"],
+    "C2": ["reason_c2_authorised_temp_reduced_timetable"],
+    "B": ["reason_b_aea_education_off_site"],
+    "J": ["reason_j_aea_interview"],
+    "P": ["reason_p_aea_approved_sporting_activity"],
+    "V": ["reason_v_aea_educational_visit_trip"],
+    "W": ["reason_w_aea_work_experience"],
+    "K": ["reason_k_aea_education_arranged_by_la"],
+    "G": ["reason_g_unauthorised_holiday"],
+    "U": ["reason_u_unauthorised_late_after_registers_closed"],
+    "O": ["reason_o_other_unauthorised"],
+    "N": ["reason_n_no_reason_yet"],
+    "D": ["reason_d_aea_dual_registration"],
+    "X": ["reason_x_not_attending_covid_non_compulsory"],
+    "Y": ["reason_y_not_attending_enforced_closure"],
+    "Z": ["reason_z_not_attending_not_on_roll"],
+    "#": ["reason_not_attending_planned_closed"],
+    "F": ["reason_f_legacy_family_holiday"],
 }
 SHORT_ROWS = {
     # vintage (file, blob): rows whose coded authorised absence falls short of the published one. All other rows are exact.
@@ -72,8 +90,20 @@ def daily() -> Daily:
 
     path = Path(str(DATA)) / "england/dfe_daily_by_la_2022_24.parquet"
     wanted = {name for names in COLUMNS.values() for name in names} | {
-        "vintage_path", "vintage_blob", "time_period", "attendance_date", "present_sessions", "overall_attendance", "authorised_absence",
-        "unauthorised_absence", "possible_sessions", "overall_absence", "school_type", "geographic_level", "new_la_code", "num_schools",
+        "vintage_path",
+        "vintage_blob",
+        "time_period",
+        "attendance_date",
+        "present_sessions",
+        "overall_attendance",
+        "authorised_absence",
+        "unauthorised_absence",
+        "possible_sessions",
+        "overall_absence",
+        "school_type",
+        "geographic_level",
+        "new_la_code",
+        "num_schools",
     }
     table = pq.read_table(path, columns=sorted(wanted))
     return Daily({name: np.array(table[name].to_pylist(), dtype=object) for name in table.column_names})
@@ -89,7 +119,9 @@ def test_present_attendance_and_unauthorised_absence_are_exact_in_every_row(dail
     assert len(ok) == 78_549
     present, educational = daily.by_class(CodeClass.PRESENT), daily.by_class(CodeClass.APPROVED)
     for name, ours in (
-        ("present_sessions", present), ("overall_attendance", present + educational), ("unauthorised_absence", daily.by_class(CodeClass.UNAUTHORISED)),
+        ("present_sessions", present),
+        ("overall_attendance", present + educational),
+        ("unauthorised_absence", daily.by_class(CodeClass.UNAUTHORISED)),
     ):
         assert np.array_equal(ours[ok], daily.number(name)[ok]), name
 

@@ -9,8 +9,15 @@ from models.guards import Counts, Guarded, Usual, Verdict, judge, judge_plausibl
 
 
 def one(
-    sent: tuple[bool, bool] = (True, True), possible: tuple[int, int] = (200, 200), absences: tuple[int, int] = (10, 10),
-    unmarked: tuple[int, int] = (0, 0), *, roll: float = 200.0, p0: float = 0.05, usual: Usual | None = None, planned: bool = True,
+    sent: tuple[bool, bool] = (True, True),
+    possible: tuple[int, int] = (200, 200),
+    absences: tuple[int, int] = (10, 10),
+    unmarked: tuple[int, int] = (0, 0),
+    *,
+    roll: float = 200.0,
+    p0: float = 0.05,
+    usual: Usual | None = None,
+    planned: bool = True,
 ) -> Guarded:
     column = lambda pair: np.array(pair)[:, None]  # noqa: E731 (one line reads better here)
     day = Counts(column(sent), column(possible), column(absences), column(unmarked))
@@ -33,14 +40,20 @@ CASES = [
     pytest.param({"unmarked": (10, 0), "possible": (190, 200)}, Verdict.MEASURED, 2, id="5 % without a mark still counts"),
     pytest.param({"unmarked": (11, 0), "possible": (189, 200)}, Verdict.MEASURED, 1, id="over 5 % without a mark drops out"),
     pytest.param({"unmarked": (50, 50), "possible": (150, 150)}, Verdict.PARTIAL, 0, id="both drop out: partial"),
-    pytest.param({"possible": (0, 0), "absences": (0, 0), "unmarked": (200, 200)}, Verdict.PARTIAL, 0, id="nothing marked yet is no closed day"),
+    pytest.param(
+        {"possible": (0, 0), "absences": (0, 0), "unmarked": (200, 200)}, Verdict.PARTIAL, 0, id="nothing marked yet is no closed day"
+    ),
     pytest.param({"possible": (120, 120)}, Verdict.MEASURED, 2, id="60 % of the roll"),
     pytest.param({"possible": (119, 119)}, Verdict.PARTIAL, 2, id="under 60 % of the roll"),
     pytest.param({"possible": (280, 280)}, Verdict.MEASURED, 2, id="140 % of the roll"),
     pytest.param({"possible": (281, 281)}, Verdict.PARTIAL, 2, id="over 140 % of the roll"),
     pytest.param({"possible": (20, 20), "absences": (1, 1), "roll": float("nan")}, Verdict.MEASURED, 2, id="no roll and no days: no check"),
-    pytest.param({"possible": (20, 20), "absences": (1, 1), "usual": remembered(200, 5)}, Verdict.PARTIAL, 2, id="5 days remembered replace the roll"),
-    pytest.param({"possible": (400, 400), "usual": remembered(400, 12)}, Verdict.MEASURED, 2, id="the usual number may differ from the roll"),
+    pytest.param(
+        {"possible": (20, 20), "absences": (1, 1), "usual": remembered(200, 5)}, Verdict.PARTIAL, 2, id="5 days remembered replace the roll"
+    ),
+    pytest.param(
+        {"possible": (400, 400), "usual": remembered(400, 12)}, Verdict.MEASURED, 2, id="the usual number may differ from the roll"
+    ),
     pytest.param({"absences": (0, 10), "p0": 0.1}, Verdict.MEASURED, 1, id="an all-present session is treated as missing"),
     pytest.param({"absences": (0, 0), "p0": 0.1}, Verdict.ALL_PRESENT, 0, id="an all-present day"),
     pytest.param({"absences": (0, 0), "p0": 0.06}, Verdict.MEASURED, 2, id="a chance of .2 % is no reason"),

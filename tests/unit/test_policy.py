@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
-from models.close import YearModel
 from models.guards import Verdict
 from models.parameters import Budget, limit
 from models.policy import Close, Said, decide
 from schemas.alert import AlertKind, AlertState
 from tests import deployments
+
+if TYPE_CHECKING:
+    from models.close import YearModel
 
 RATE = Budget.of_rate(0.5)
 DAYS = 60
@@ -30,7 +34,9 @@ def h(model: YearModel, chart: str = "C") -> float:
     return float(limit(0.5, model.deployment.band, chart)[0])
 
 
-def closes(model: YearModel, days: range, said: Said | None = None, acknowledged: dict[int, tuple[list[int], list[int]]] | None = None) -> list[Close]:
+def closes(
+    model: YearModel, days: range, said: Said | None = None, acknowledged: dict[int, tuple[list[int], list[int]]] | None = None
+) -> list[Close]:
     folded = Said() if said is None else said
     return [decide(model, d, folded, RATE, acknowledged or {}) for d in days]
 
@@ -149,7 +155,8 @@ def test_an_area_opens_once_and_closes_when_the_event_is_over(model: YearModel) 
     model.area_on[20:24, 0] = True
     found = [a for c in closes(model, range(18, 26)) for a in c.alerts]
     assert [(a.kind, a.area, a.urn, str(a.state)) for a in found] == [
-        (AlertKind.AREA, "area 0", None, "opened"), (AlertKind.AREA, "area 0", None, "closed"),
+        (AlertKind.AREA, "area 0", None, "opened"),
+        (AlertKind.AREA, "area 0", None, "closed"),
     ]
 
 
