@@ -66,7 +66,8 @@ def canonical(batch: Batch, row: int) -> bytes:
         counts.setdefault(YEAR_GROUPS[group], {})[CODES[code].code] = cell & ((1 << PUPILS_BITS) - 1)
     return canonical_text(
         int(batch.urn[row]), _EPOCH.date() + timedelta(days=int(batch.day[row])), "PM" if batch.session[row] else "AM",
-        int(batch.revision[row]), _EPOCH + timedelta(microseconds=int(batch.recorded_at[row])), batch.sources[int(batch.source[row])], counts,
+        int(batch.revision[row]), _EPOCH + timedelta(microseconds=int(batch.recorded_at[row])),
+        batch.sources[int(batch.source[row])], counts,
     )
 
 

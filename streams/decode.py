@@ -71,9 +71,10 @@ class _Shapes(dict[tuple[str, ...], bytes]):
 
     def __missing__(self, names: tuple[str, ...]) -> bytes:
         group, *codes = names
+        number = YEAR_GROUP_IDS[group]  # An unknown group without codes is unknown too.
         if not self._valid.issuperset(codes):
             raise KeyError(names)
-        self[names] = packed = array("I", [pack(YEAR_GROUP_IDS[group], CODE_IDS[code], 0) for code in codes]).tobytes()
+        self[names] = packed = array("I", [pack(number, CODE_IDS[code], 0) for code in codes]).tobytes()
         return packed
 
 

@@ -128,7 +128,8 @@ def to_bytes(decoded: Decoded) -> bytes:
 
 def from_bytes(message: bytes) -> Decoded:
     """The result again, equal in all its parts."""
-    sources, rejects, columns = msgspec.msgpack.decode(message, type=tuple[tuple[str, ...], list[tuple[str, str, bytes, int, str]], list[bytes]])
+    kind = tuple[tuple[str, ...], list[tuple[str, str, bytes, int, str]], list[bytes]]
+    sources, rejects, columns = msgspec.msgpack.decode(message, type=kind)
     arrays: dict[str, Any] = {name: np.frombuffer(data, dtype) for (name, dtype), data in zip(_COLUMNS.items(), columns, strict=True)}
     kept = [Reject(RejectReason(reason), detail, original, length, digest) for reason, detail, original, length, digest in rejects]
     return Decoded(Batch(**arrays, sources=sources), kept)

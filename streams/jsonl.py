@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
-from schemas.errors import BadContents, InvalidRegister, WrongUsage
+from schemas.errors import BadContents, WrongUsage
 from schemas.reject import BLANKS, ORIGINAL_BYTES_KEPT, REGISTER_BYTES_MAX, Reject, RejectReason
 from streams.decode import Decoded, decode
 from streams.decode_worker import Worker

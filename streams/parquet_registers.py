@@ -143,7 +143,7 @@ def _line(rows: Rows, first: int, last: int) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _said(rows: Rows, place: int, row: int) -> Any:
+def _said(rows: Rows, place: int, row: int) -> str | int | None:
     """A value of the head as JSON has it."""
     if rows.nulls[row] >> place & 1:
         return None

@@ -89,7 +89,8 @@ def from_arrow(batch: pa.RecordBatch) -> Rows:
         if column.null_count:
             nulls |= column.is_null().to_numpy(zero_copy_only=False).astype(np.uint8) << bit
         head.append(_numbers(name, column, names))
-    filled = sorted((CODE_IDS[f.name], f.name) for f in batch.schema if f.name in CODE_IDS and batch.column(f.name).null_count < batch.num_rows)
+    codes = [name for name in batch.schema.names if name in CODE_IDS]
+    filled = sorted((CODE_IDS[name], name) for name in codes if batch.column(name).null_count < batch.num_rows)
     columns = [_whole(batch.column(name)) for _, name in filled]
     counts = np.empty((batch.num_rows, len(filled)), np.result_type(np.int32, *columns))
     for j, column in enumerate(columns):
