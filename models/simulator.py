@@ -7,7 +7,8 @@ logits as it was. What is not simulated: slow wander of a school's level, study 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from itertools import cycle
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,9 +17,22 @@ from models.numbers import Floats, Ints, log_odds, ratio
 from models.simulator_laws import AreaEvent, Season, Shock
 from schemas.errors import BrokenPromise
 
-__all__ = ["GROUPS", "PHASE_GROUPS", "AreaEvent", "DriftKind", "Schools", "Shock", "SimulatedYear", "Truth", "make", "previous_year"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "GROUPS", "PHASE_GROUPS", "AreaEvent", "Drift", "DriftKind", "Schools", "Shock", "SimulatedYear", "Truth", "make", "previous_year",
+]
 
 DriftKind = Literal["step", "ramp", "year group"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What a drifting school does: the percentage points of attendance that it (or one of its year groups) loses, and how."""
+
+    kind: DriftKind
+    size_points: float
 
 GROUPS = 7
 """Year groups kept for every school; a school with fewer has no pupils in the last ones."""
@@ -76,7 +90,7 @@ class Truth:
 
     season (3, days) centred, calendar (days,) centred; national (days,); area (days, areas) with blocks and shock, before the
     loadings; noise (days, schools), the school's own; drift (days, schools), of the school or of its drift_group only;
-    off_level (schools,), by how far the level is off the target.
+    off_level (schools,), by how far the level is off the target; drifts by school, None where nothing drifts.
     """
 
     season: Floats
@@ -86,8 +100,7 @@ class Truth:
     noise: Floats
     drift: Floats
     off_level: Floats
-    drift_kind: DriftKind | None
-    size_points: float
+    drifts: tuple[Drift | None, ...]
     onset_day: Ints
     drift_group: Ints
     blocks: tuple[AreaEvent, ...]
@@ -151,29 +164,30 @@ def _draw_schools(rng: np.random.Generator, count: int, areas: int, first_urn: i
 
 
 def _draw_drift(
-    rng: np.random.Generator, schools: Schools, days: int, kind: DriftKind | None, size_points: float, share: float
-) -> tuple[Ints, Ints, Floats]:
-    """Onset days (0: none), year groups (-1: the school) and logits (days, schools) of the schools that drift.
+    rng: np.random.Generator, schools: Schools, days: int, mix: Sequence[Drift], share: float
+) -> tuple[tuple[Drift | None, ...], Ints, Ints, Floats]:
+    """Drifts, onset days (0: none), year groups (-1: the school) and logits (days, schools) of the schools that drift.
 
-    A ramp grows in points of attendance, by a thirtieth of its size a day, the first of it on the onset day.
+    The chosen schools take what is in the mix in turn. A ramp grows in points of attendance, by a thirtieth of its size a
+    day, the first of it on the onset day.
     """
     count = len(schools)
-    chosen = rng.permutation(count)[: round(share * count)]
+    chosen = rng.permutation(count)[: round(share * count)].tolist()
     low, high = laws.window(*ONSET_DAYS, days)
     onsets = rng.integers(low, high + 1, count)
     number = rng.integers(0, np.count_nonzero(schools.groups, axis=1))
     onset, group = np.zeros(count, np.int32), np.full(count, -1, np.int32)
+    drifts: list[Drift | None] = [None] * count
     logits = np.zeros((days, count))
-    if kind is None:
-        return onset, group, logits
-    onset[chosen] = onsets[chosen]
-    if kind == "year group":
-        group[chosen] = number[chosen]
-    age = np.arange(1, days + 1)[:, None] - onset[chosen] + 1
-    reached = np.clip(age / RAMP_DAYS, 0.0, 1.0) if kind == "ramp" else (age > 0).astype(float)
-    p = schools.target_absence[chosen]
-    logits[:, chosen] = log_odds(np.clip(p + reached * size_points / 100.0, 1e-6, 0.9)) - log_odds(p)
-    return onset, group, logits
+    for i, drift in zip(chosen, cycle(mix), strict=False):
+        drifts[i], onset[i] = drift, onsets[i]
+        if drift.kind == "year group":
+            group[i] = number[i]
+        age = np.arange(1, days + 1) - onset[i] + 1
+        reached = np.clip(age / RAMP_DAYS, 0.0, 1.0) if drift.kind == "ramp" else (age > 0).astype(float)
+        p = schools.target_absence[i]
+        logits[:, i] = log_odds(np.clip(p + reached * drift.size_points / 100.0, 1e-6, 0.9)) - log_odds(p)
+    return tuple(drifts), onset, group, logits
 
 
 def _draw_area(rng: np.random.Generator, days: int, areas: int, shock: Shock | None) -> tuple[Floats, list[AreaEvent], AreaEvent | None]:
@@ -205,12 +219,13 @@ def _play(rng: np.random.Generator, schools: Schools, truth: Truth) -> Ints:
 
 def make(
     seed: int, schools: int = 400, *, days: int = laws.YEAR_DAYS, areas: int = 10, drift: DriftKind | None = None, size_points: float = 2.0,
-    share: float = 0.10, shock: Shock | None = None, season: tuple[float, float] | None = None, off_level: float = 0.0,
-    start_year: int = 2026, first_urn: int = 100_001,
+    mix: Sequence[Drift] = (), share: float = 0.10, shock: Shock | None = None, season: tuple[float, float] | None = None,
+    off_level: float = 0.0, start_year: int = 2026, first_urn: int = 100_001,
 ) -> SimulatedYear:
     """One simulated year; every draw follows from `seed`.
 
     size_points: percentage points of attendance lost by the drifting `share` (of a year group for ``"year group"``).
+    mix: what the drifting schools do, in turn, in place of one `drift` of one size.
     season: (shift in weeks, amplitude) of this year's season instead of a draw; the monitor still knows last year's.
     off_level: sd in logits of the schools' true level about their target. areas=1 makes a lone hub.
 
@@ -228,10 +243,11 @@ def make(
     national = laws.autoregression(for_common, days, 1, NATIONAL_PHI, np.array(NATIONAL_SD), from_zero=True)[:, 0]
     area, blocks, planted = _draw_area(for_common, days, areas, shock)
     noise = laws.autoregression(for_noise, days, schools, NOISE_PHI, NOISE_SD[s.phase], from_zero=False)
-    onset, group, logits = _draw_drift(for_drift, s, days, drift, size_points, share)
+    mix = mix or ([Drift(drift, size_points)] if drift else [])
+    drifts, onset, group, logits = _draw_drift(for_drift, s, days, mix, share)
     truth = Truth(
         laws.season_path(this, days), holidays - holidays.mean(), national, area, noise, logits, theta,
-        drift, size_points if drift else 0.0, onset, group, tuple(blocks), planted,
+        drifts, onset, group, tuple(blocks), planted,
     )
     absences = _play(for_pupils, s, truth)
     return SimulatedYear(seed, start_year, areas, s, laws.school_dates(days, start_year), absences, known, last, truth)
@@ -252,7 +268,7 @@ def previous_year(year: SimulatedYear) -> SimulatedYear:
     noise = laws.autoregression(for_noise, days, len(s), NOISE_PHI, NOISE_SD[s.phase], from_zero=False)
     truth = Truth(
         laws.season_path(year.last_season, days), holidays - holidays.mean(), national, area, noise, np.zeros((days, len(s))),
-        np.zeros(len(s)), None, 0.0, np.zeros(len(s), np.int32), np.full(len(s), -1, np.int32), tuple(blocks), None,
+        np.zeros(len(s)), (None,) * len(s), np.zeros(len(s), np.int32), np.full(len(s), -1, np.int32), tuple(blocks), None,
     )
     dates = laws.school_dates(days, year.start_year - 1)
     known = laws.season_path(before, days) + holidays

@@ -14,7 +14,7 @@ from models.numbers import Ints
 from models.simulator import SimulatedYear
 from models.simulator_registers import MORNING, OFFICE, Note, Sent, law, moments, together
 
-__all__ = ["all_present_registers", "late_registers", "missing_registers", "provisional_codes", "silent_schools"]
+__all__ = ["all_present_registers", "all_present_stretches", "late_registers", "missing_registers", "provisional_codes", "silent_schools"]
 
 HALF_LIFE_DAYS = 10.0
 
@@ -34,6 +34,19 @@ def all_present_registers(year: SimulatedYear, sent: Sent, seed: int = 0, share:
     hit = law(year, seed, 1).random((schools, days, 2)) < share
     marked = sent.all_present | hit[sent.school, sent.day, sent.session]
     return replace(sent, all_present=marked).noted(Note("all present", -1, 1, days, float(hit.sum())))
+
+
+def all_present_stretches(year: SimulatedYear, sent: Sent, seed: int = 0, share: float = 0.02, length_days: int = 5) -> Sent:
+    """A share of the schools sends registers that say "all present" for some days, once, and never puts them right."""
+    rng = law(year, seed, 6)
+    schools, days = year.absences.shape[:2]
+    chosen = _chosen(rng, schools, share)
+    first = rng.integers(0, max(1, days - length_days + 1), len(chosen))
+    begin, end = np.full(schools, days, np.int32), np.full(schools, days, np.int32)
+    begin[chosen], end[chosen] = first, np.minimum(first + length_days, days)
+    hit = (sent.day >= begin[sent.school]) & (sent.day < end[sent.school])
+    notes = [Note("all present", int(s), int(begin[s]) + 1, int(end[s]), float(end[s] - begin[s])) for s in chosen]
+    return replace(sent, all_present=sent.all_present | hit).noted(*notes)
 
 
 def provisional_codes(

@@ -100,11 +100,12 @@ def _truth(year: SimulatedYear, sent: Sent) -> dict[str, object]:
 
     drifts = [
         {
-            "urn": int(schools.urn[i]), "kind": truth.drift_kind, "size_points": truth.size_points,
+            "urn": int(schools.urn[i]), "kind": drift.kind, "size_points": drift.size_points,
             "onset_day": int(truth.onset_day[i]), "onset_date": dates[truth.onset_day[i] - 1],
             "year_group": schools.year_groups(i)[truth.drift_group[i]] if truth.drift_group[i] >= 0 else None,
         }
-        for i in year.drifting.tolist()
+        for i, drift in enumerate(truth.drifts)
+        if drift is not None
     ]
     defects = [
         {

@@ -10,7 +10,7 @@ import pytest
 
 from models import simulator_laws as laws
 from models.numbers import Ints, log_odds, ratio
-from models.simulator import ABSENCE, GROUP_MIN, NOISE_SD, ROLL_MEDIAN, DriftKind, Shock, make, previous_year
+from models.simulator import ABSENCE, GROUP_MIN, NOISE_SD, ROLL_MEDIAN, Drift, DriftKind, Shock, make, previous_year
 from schemas.errors import BrokenPromise
 
 
@@ -187,6 +187,15 @@ def test_the_truth_about_drifts_is_what_was_planted(kind: DriftKind) -> None:
         assert reached[onset + 28] == pytest.approx(0.02)
         assert (truth.drift_group[i] >= 0) == (kind == "year group")
     assert np.all(truth.drift[:, truth.onset_day == 0] == 0)
+
+
+def test_a_mix_of_drifts_is_taken_in_turn_and_leaves_who_and_when_alone() -> None:
+    one = make(9, 100, days=130, drift="step", share=0.05).truth
+    mixed = make(9, 100, days=130, mix=(Drift("step", 3.0), Drift("ramp", 2.0)), share=0.05).truth
+    assert np.array_equal(one.onset_day, mixed.onset_day)
+    assert sorted(d.kind for d in mixed.drifts if d) == ["ramp", "ramp", "step", "step", "step"]
+    assert {d.size_points for d in one.drifts if d} == {2.0}
+    assert [d is not None for d in mixed.drifts] == (mixed.onset_day > 0).tolist()
 
 
 def test_a_drift_of_five_points_costs_about_five_points() -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from models import simulator_defects as defects
-from models.batch import CODE_BITS, PUPILS_BITS, PUPILS_MAX, Batch
-from models.numbers import Ints
+from models.batch import CODE_BITS, PUPILS_BITS, Batch
 from models.simulator import PHASE_GROUPS, SimulatedYear, make
 from models.simulator_codes import CODE_COLUMNS, LATE, LATE_SHARE, NO_REASON, PRESENT, split_codes
 from models.simulator_registers import Sent, clean_registers, to_batch
-from schemas.codes import CODES, YEAR_GROUP_IDS
+from schemas.codes import CODES, PUPILS_MAX, YEAR_GROUP_IDS
+
+if TYPE_CHECKING:
+    from models.numbers import Ints
 
 _ABSENCE = np.array([row.absence for row in CODES])
 
@@ -122,6 +125,16 @@ def test_an_all_present_register_says_that_nobody_was_absent(year: SimulatedYear
     absent, pupils = sums(to_batch(year, split_codes(year), sent.rows(sent.all_present)))
     assert not absent.any()
     assert set(pupils.tolist()) <= set(year.schools.roll.tolist())
+
+
+def test_a_school_can_say_all_present_for_some_days(year: SimulatedYear) -> None:
+    sent = defects.all_present_stretches(year, clean_registers(year), share=0.05, length_days=4)
+    assert len(sent.notes) == round(0.05 * len(year.schools))
+    for note in sent.notes:
+        inside = (sent.school == note.school) & (sent.day >= note.first_day - 1) & (sent.day < note.last_day)
+        assert inside.sum() == 8
+        assert np.all(sent.all_present[inside])
+    assert sent.all_present.sum() == 8 * len(sent.notes)
 
 
 def test_provisional_codes_stand_too_high_until_they_are_corrected(year: SimulatedYear) -> None:
