@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "NO_ROW", "PEERS_FULL", "ProvisionalReading", "Row", "SessionCounts", "Standing", "contribution",
-    "effect_before_close", "minus", "no_sums", "observe", "read",
+    "NO_ROW",
+    "PEERS_FULL",
+    "ProvisionalReading",
+    "Row",
+    "SessionCounts",
+    "Standing",
+    "contribution",
+    "effect_before_close",
+    "minus",
+    "no_sums",
+    "observe",
+    "read",
 ]
 
 PEERS_FULL = 8
@@ -124,9 +134,7 @@ def effect_before_close(sums: Sums, row: Row, at: Standing, shrinkage: tuple[flo
     """
     effect = common_effect.pool(sums, *shrinkage)[0][0]
     peers = effect.schools - (row.weight > 0)
-    of_peers, _ = common_effect.leave_one_out(
-        effect, np.array([row.x]), np.array([row.weight]), np.array([at.phase]), np.array([at.area])
-    )
+    of_peers, _ = common_effect.leave_one_out(effect, np.array([row.x]), np.array([row.weight]), np.array([at.phase]), np.array([at.area]))
     share = min(peers, PEERS_FULL) / PEERS_FULL
     return share * float(of_peers[0]) + (1.0 - share) * YESTERDAY * at.last_effect, peers
 
@@ -140,8 +148,14 @@ def read(
     partial = any(not s.counts and s.possible + s.unmarked > 0 for s in sessions.values())
     expected, shown = published(ratio(np.array([at.eta_star + effect]))), published(np.array([effect]))
     return ProvisionalReading(
-        urn, attendance_date, tuple(sorted(sessions)), possible, absences,
-        round(absences / possible, 6) if possible else None, peers,
+        urn,
+        attendance_date,
+        tuple(sorted(sessions)),
+        possible,
+        absences,
+        round(absences / possible, 6) if possible else None,
+        peers,
         "no_sessions" if not possible else "partial" if partial else "provisional",
-        float(expected[0]), float(shown[0]),
+        float(expected[0]),
+        float(shown[0]),
     )

@@ -75,9 +75,16 @@ class Arrivals:
 class Closing:
     """Looks at the clock every `tick_seconds` and closes what is due."""
 
-    def __init__(  # noqa: PLR0913 - the parts of a thread, each given
-        self, runner: CloseRunner, logs: EmbeddedLogs, overlay: Overlay, times: ClosingTimes, now: Callable[[], datetime],
-        monotonic_seconds: Callable[[], float], *, tick_seconds: float = 5.0,
+    def __init__(
+        self,
+        runner: CloseRunner,
+        logs: EmbeddedLogs,
+        overlay: Overlay,
+        times: ClosingTimes,
+        now: Callable[[], datetime],
+        monotonic_seconds: Callable[[], float],
+        *,
+        tick_seconds: float = 5.0,
     ) -> None:
         """now: the time, UTC. Nothing runs before `start`; `step` may be called instead of it."""
         self._runner, self._overlay, self._times, self._now = runner, overlay, times, now
@@ -115,7 +122,7 @@ class Closing:
             if order is None:
                 return None
             self._runner.close(order.day, order.positions)
-        except Exception as error:  # Its fate: counted, said on /ready, tried again with growing pauses.
+        except Exception as error:  # noqa: BLE001 - its fate: counted, said on /ready, tried again with growing pauses.
             _log.exception("a close failed")
             self._failed(order, error)
             return None
@@ -135,7 +142,7 @@ class Closing:
         self._not_before = self._monotonic() + ABANDONED_PAUSE_SECONDS
         try:
             self._runner.abandon(f"failed {ATTEMPTS_MAX} times: {type(error).__name__}")
-        except Exception:  # Its fate: /ready already says that the close failed; the next try folds the control log again.
+        except Exception:  # noqa: BLE001 - its fate: /ready already says that the close failed; the next try folds the control log again.
             _log.exception("a failed close could not be abandoned")
 
     def _run(self) -> None:

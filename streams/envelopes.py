@@ -110,12 +110,9 @@ def _structured(event: bytes) -> Offered:
     try:
         members = [_member(part) for part in _elements(event, b"{")]
         values = dict(members)
-        if len(values) != len(members):
-            raise InvalidRegister(RejectReason.DUPLICATE_KEY, "a CloudEvent names an attribute twice")
+        _check_members(members, values)
         attributes = {name: json.loads(value) for name, value in members if name not in {"data", "data_base64"}}
         _check({name: attributes.get(name) for name in (*_ATTRIBUTES, "datacontenttype")})
-        if ("data" in values) == ("data_base64" in values):
-            raise InvalidRegister(RejectReason.MISSING_FIELD, "a CloudEvent has either data or data_base64")
         if "data" in values:
             return Offered(values["data"])
         return Offered(base64.b64decode(json.loads(values["data_base64"]), validate=True))
@@ -125,6 +122,13 @@ def _structured(event: bytes) -> Offered:
         return Offered(event, InvalidRegister(RejectReason.NOT_JSON, str(error)))
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         return Offered(event, InvalidRegister(RejectReason.NOT_JSON, f"this is no CloudEvent ({type(error).__name__})"))
+
+
+def _check_members(members: list[tuple[str, bytes]], values: Mapping[str, bytes]) -> None:
+    if len(values) != len(members):
+        raise InvalidRegister(RejectReason.DUPLICATE_KEY, "a CloudEvent names an attribute twice")
+    if ("data" in values) == ("data_base64" in values):
+        raise InvalidRegister(RejectReason.MISSING_FIELD, "a CloudEvent has either data or data_base64")
 
 
 def _member(part: bytes) -> tuple[str, bytes]:

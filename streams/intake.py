@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -25,20 +23,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.provisional import ProvisionalReading
 from schemas.errors import HeadwayError, InvalidRegister, WrongUsage
-from schemas.register import canonical, parse
+from schemas.register import canonical, iso_date, parse
 from schemas.reject import Reject, RejectReason
 from streams import envelopes
-from streams.access import Access
-from streams.envelopes import Offered
 from streams.group_commit import GroupCommit, QueueFull, Stopped
 from streams.provisional import Counted
 from streams.sqlite_log import LogUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
+    from models.provisional import ProvisionalReading
+    from streams.access import Access
+    from streams.envelopes import Offered
     from streams.group_commit import Kept
     from streams.provisional import Overlay
     from streams.sqlite_log import Appended, EmbeddedLogs
@@ -81,8 +80,13 @@ class Intake:
     """The HTTP intake over the embedded logs; `app` is given to the server."""
 
     def __init__(
-        self, logs: EmbeddedLogs, overlay: Overlay, judge: Callable[[bytes], bytes], access: Access,
-        limits: Limits | None = None, problems: Callable[[], list[str]] = list,
+        self,
+        logs: EmbeddedLogs,
+        overlay: Overlay,
+        judge: Callable[[bytes], bytes],
+        access: Access,
+        limits: Limits | None = None,
+        problems: Callable[[], list[str]] = list,
     ) -> None:
         """judge: an event's bytes -> canonical bytes, or InvalidRegister. problems: why the rest is not ready, in words."""
         self._logs, self._overlay, self._judge_one, self._access = logs, overlay, judge, access
@@ -128,13 +132,7 @@ class Intake:
     async def _readings(self, request: Request) -> Response:
         try:
             self._admit(request)
-            text = request.path_params["urn"]
-            if not (text.isascii() and text.isdigit() and len(text) <= 9):
-                raise _Refused(400, "bad_urn", "a URN is a whole number")
-            urn = int(text)
-            asked = request.query_params.get("date")
-            if asked is not None and not _is_date(asked):
-                raise _Refused(400, "bad_date", "a date has the form YYYY-MM-DD")
+            urn, asked = _asked(request)
             day = asked or self._overlay.newest_date(urn)
             reading = "no_register" if day is None else self._overlay.reading(urn, day)
         except _Refused as refused:
@@ -253,8 +251,7 @@ class Intake:
             readings = ["large_batch"] * len(bodies)
         registers, refused = kept
         return [
-            self._accepted(registers[i], readings[i], request) if accepted else _rejected(refused[i], rejects[i])
-            for accepted, i in places
+            self._accepted(registers[i], readings[i], request) if accepted else _rejected(refused[i], rejects[i]) for accepted, i in places
         ]
 
     def _readings_of(self, bodies: list[bytes]) -> list[ProvisionalReading | str]:
@@ -276,11 +273,14 @@ class Intake:
         return shown
 
 
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
+def _asked(request: Request) -> tuple[int, str | None]:
+    """The school and the date of a question for a reading."""
+    urn, day = request.path_params["urn"], request.query_params.get("date")
+    if not (urn.isascii() and urn.isdigit() and len(urn) <= 9):
+        raise _Refused(400, "bad_urn", "a URN is a whole number")
+    if day is not None and iso_date(day) is None:
+        raise _Refused(400, "bad_date", "a date has the form YYYY-MM-DD")
+    return int(urn), day
 
 
 def _media_type(request: Request) -> str:
@@ -296,8 +296,12 @@ def _media_type(request: Request) -> str:
 
 def _rejected(at: Appended, reject: Reject) -> dict[str, Any]:
     return {
-        "result": "rejected", "duplicate": at.duplicate, "reject": at.position,
-        "reason": reject.reason.value, "detail": reject.detail, "sha256": reject.sha256,
+        "result": "rejected",
+        "duplicate": at.duplicate,
+        "reject": at.position,
+        "reason": reject.reason.value,
+        "detail": reject.detail,
+        "sha256": reject.sha256,
     }
 
 
@@ -310,8 +314,10 @@ def _status(event: Mapping[str, Any]) -> int:
 def _counted(events: list[dict[str, Any]]) -> dict[str, Any]:
     accepted = [e for e in events if e["result"] == "accepted"]
     return {
-        "accepted": len(accepted), "duplicate": sum(e["duplicate"] for e in accepted),
-        "rejected": len(events) - len(accepted), "events": events,
+        "accepted": len(accepted),
+        "duplicate": sum(e["duplicate"] for e in accepted),
+        "rejected": len(events) - len(accepted),
+        "events": events,
     }
 
 

@@ -8,7 +8,7 @@ Nothing here waits or asks the time.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ __all__ = ["Arrived", "CloseOrder", "ClosingTimes", "Completed", "due"]
 class ClosingTimes:
     """Local times of day. A day is closed again `again_minutes` after its last close (None: not), and at `again_at` next morning."""
 
-    zone: ZoneInfo = ZoneInfo("Europe/London")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/London"))
     close_at: time = time(17, 30)
     again_at: time = time(7, 0)
     again_minutes: int | None = 60

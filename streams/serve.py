@@ -63,7 +63,10 @@ class Serving:
     """One running `headway serve`; `run` blocks until `stop`."""
 
     def __init__(
-        self, options: ServeOptions, open_runner: Callable[[EmbeddedLogs], CloseRunner], judge: Callable[[bytes], bytes],
+        self,
+        options: ServeOptions,
+        open_runner: Callable[[EmbeddedLogs], CloseRunner],
+        judge: Callable[[bytes], bytes],
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         """Opens the log and the socket; raises WrongUsage, BadContents or LogUnavailable with nothing left open."""
@@ -81,8 +84,15 @@ class Serving:
             self._socket = _listen(options.host, options.port)
             opened.callback(self._socket.close)
             config = uvicorn.Config(
-                self._intake.app, log_level="warning", access_log=False, proxy_headers=False, server_header=False, lifespan="on",
-                ws="none", limit_concurrency=CONNECTIONS_MAX, timeout_graceful_shutdown=STOP_SECONDS_MAX,
+                self._intake.app,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                lifespan="on",
+                ws="none",
+                limit_concurrency=CONNECTIONS_MAX,
+                timeout_graceful_shutdown=STOP_SECONDS_MAX,
             )
             self._server = _Server(config)
             self._opened = opened.pop_all()
@@ -109,7 +119,9 @@ class Serving:
 
 
 def serve(
-    options: ServeOptions, open_runner: Callable[[EmbeddedLogs], CloseRunner], judge: Callable[[bytes], bytes],
+    options: ServeOptions,
+    open_runner: Callable[[EmbeddedLogs], CloseRunner],
+    judge: Callable[[bytes], bytes],
     announce: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT. `announce` is told the URL once connections are taken."""

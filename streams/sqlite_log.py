@@ -8,7 +8,6 @@ stands beside its SHA-256 and is compared with it when read, so a flipped bit is
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import threading
 import uuid
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from streams import clock
 from streams.sqlite_file import RESTORE, ExclusiveLock, LogUnavailable, connect, make_private, named_errors
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
@@ -110,8 +110,11 @@ class EmbeddedLogs:
                 raise BadContents("this log is torn", file=str(self.path), remedy=RESTORE)
         if one("PRAGMA application_id") == 0 and one("SELECT count(*) FROM sqlite_master") == 0:
             if known := self._exclusive.log_id():
-                raise BadContents(f"this file is empty, but it held the log {known}", file=str(self.path),
-                                  remedy=f"{RESTORE} after deleting this one and its .lock")
+                raise BadContents(
+                    f"this file is empty, but it held the log {known}",
+                    file=str(self.path),
+                    remedy=f"{RESTORE} after deleting this one and its .lock",
+                )
             with self._transaction() as connection:
                 for statement in _SCHEMA.split(";\n"):
                     connection.execute(statement)
@@ -122,8 +125,11 @@ class EmbeddedLogs:
             raise BadContents("this SQLite file is not a Headway log", file=str(self.path), remedy="Name another file")
         version = one("SELECT value FROM meta WHERE name = 'schema_version'")
         if version != str(SCHEMA_VERSION):
-            raise BadContents(f"this log has schema version {version}, this Headway reads {SCHEMA_VERSION}", file=str(self.path),
-                              remedy="Run the Headway that wrote it, or replay its registers into a new file")
+            raise BadContents(
+                f"this log has schema version {version}, this Headway reads {SCHEMA_VERSION}",
+                file=str(self.path),
+                remedy="Run the Headway that wrote it, or replay its registers into a new file",
+            )
         one("PRAGMA journal_mode = WAL")  # Only now: a file that is not ours is left as it was.
         # What a killed process had written but perhaps not synced is synced now, before anyone is told "duplicate".
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -266,8 +272,10 @@ class EmbeddedLogs:
         """(position, reject) of one state, in order of arrival."""
         while True:
             with self._reading() as connection:
-                sql = ("SELECT position, reason, detail, sha256, original, length FROM reject"
-                       " WHERE position > ? AND state = ? ORDER BY position LIMIT 256")
+                sql = (
+                    "SELECT position, reason, detail, sha256, original, length FROM reject"
+                    " WHERE position > ? AND state = ? ORDER BY position LIMIT 256"
+                )
                 rows = connection.execute(sql, (after, state)).fetchall()
             for row in rows:
                 position, reason, detail, sha256, original, length = row

@@ -30,8 +30,15 @@ FIRST_DAY = date(2026, 10, 5)
 
 def register(urn: int = 100_000, absent: int = 10, **changes: Any) -> dict[str, Any]:
     """A valid register as it is posted."""
-    said = {"urn": urn, "attendance_date": "2026-10-05", "session": "AM", "revision": 0, "recorded_at": "2026-10-05T09:41:07Z",
-            "source": "test-mis", "counts": {"all": {"/": 200 - absent, "I": absent}}}
+    said = {
+        "urn": urn,
+        "attendance_date": "2026-10-05",
+        "session": "AM",
+        "revision": 0,
+        "recorded_at": "2026-10-05T09:41:07Z",
+        "source": "test-mis",
+        "counts": {"all": {"/": 200 - absent, "I": absent}},
+    }
     return said | changes
 
 
@@ -63,8 +70,13 @@ class WrittenDown:
         """Twelve schools whose expected absence ratio is 0.05."""
         closed = self.completed()
         return LastClose(
-            day=closed[-1].day.isoformat() if closed else "", schools={urn: (0, 0) for urn in URNS}, areas=1,
-            eta_star=lambda _, __: -2.944439, slow_level=lambda _: 0.0, last_effect=lambda _: 0.0, sigma_u=(0.14, 0.12, 0.17),
+            day=closed[-1].day.isoformat() if closed else "",
+            schools=dict.fromkeys(URNS, (0, 0)),
+            areas=1,
+            eta_star=lambda _, __: -2.944439,
+            slow_level=lambda _: 0.0,
+            last_effect=lambda _: 0.0,
+            sigma_u=(0.14, 0.12, 0.17),
         )
 
 

@@ -154,7 +154,10 @@ def test_serve_closes_and_says_when_it_cannot(tmp_path: Path) -> None:
 def test_a_taken_port_is_named_and_leaves_the_log_free(tmp_path: Path) -> None:
     with running(options(tmp_path / "one"), lambda: EVENING) as serving:
         port = int(serving.url.rsplit(":", 1)[1])
-        with pytest.raises(WrongUsage, match=f"127.0.0.1:{port}: cannot be listened on"), running(options(tmp_path / "two", port=port), lambda: EVENING):
+        with (
+            pytest.raises(WrongUsage, match=f"127.0.0.1:{port}: cannot be listened on"),
+            running(options(tmp_path / "two", port=port), lambda: EVENING),
+        ):
             pass
     EmbeddedLogs(tmp_path / "two" / "headway.db").close()
 
@@ -163,7 +166,14 @@ def test_a_taken_port_is_named_and_leaves_the_log_free(tmp_path: Path) -> None:
 def test_a_stopped_process_ends_well_and_leaves_the_log_whole(tmp_path: Path, number: int) -> None:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.serving_process", str(tmp_path / "headway.db")]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}) as process:
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert httpx.post(f"{url}/v1/registers", json=register()).json()["position"] == 1

@@ -27,8 +27,11 @@ def _registers(media_type: str, body: bytes, headers: dict[str, str] | None = No
         (b'[ {"urn": 1} , {"urn":2}]\n', [b'{"urn": 1}', b'{"urn":2}'], "an array is its elements, without the blanks around"),
         (b'[{"urn":1,"urn":2}]', [b'{"urn":1,"urn":2}'], "a duplicate key stays in its bytes"),
         (b'[{"a":"],["},{"b":"\\"}"}]', [b'{"a":"],["}', b'{"b":"\\"}"}'], "brackets and quotes in strings cut nothing"),
-        (b'[{"a":NaN},{"b":"\\ud800"},{"c":"\xff"},{"d":1}]', [b'{"a":NaN}', b'{"b":"\\ud800"}', b'{"c":"\xff"}', b'{"d":1}'],
-         "what is no JSON or no UTF-8 stays with its own element"),
+        (
+            b'[{"a":NaN},{"b":"\\ud800"},{"c":"\xff"},{"d":1}]',
+            [b'{"a":NaN}', b'{"b":"\\ud800"}', b'{"c":"\xff"}', b'{"d":1}'],
+            "what is no JSON or no UTF-8 stays with its own element",
+        ),
         (b"[]", [], "an empty array holds nothing"),
         (b"[1,]", [b"1", b""], "a comma too many is an empty element, to be rejected"),
         (b"not json", [b"not json"], "what is no array is one event, to be rejected"),
@@ -110,7 +113,8 @@ def test_many_escaped_quotes_without_an_end_are_read_once() -> None:
 
 
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
 )
 
 

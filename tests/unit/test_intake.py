@@ -76,8 +76,14 @@ def test_a_duplicate_has_the_same_position_and_still_speaks(serving: Serving, cl
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson", "application/cloudevents-batch+json"])
 def test_a_batch_has_a_result_for_each_event(client: httpx.Client, media_type: str) -> None:
-    texts = [json.dumps(register()), json.dumps(register(100_001)), json.dumps(register(999_999)), json.dumps(register(counts={"all": {"Q9": 1}})),
-             '{"urn": 1, "urn": 1}', json.dumps(register())]
+    texts = [
+        json.dumps(register()),
+        json.dumps(register(100_001)),
+        json.dumps(register(999_999)),
+        json.dumps(register(counts={"all": {"Q9": 1}})),
+        '{"urn": 1, "urn": 1}',
+        json.dumps(register()),
+    ]
     if media_type == "application/cloudevents-batch+json":
         texts = ["{" + json.dumps(ATTRIBUTES)[1:-1] + f', "data": {text}}}' for text in texts]
     body = "\n".join(texts) if media_type == "application/x-ndjson" else f"[{','.join(texts)}]"
@@ -115,7 +121,17 @@ def test_a_reject_is_named_and_kept_once_with_its_original_bytes(serving: Servin
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"NaN", b"\xff\xfe", b'"\\ud800"', b'{"urn": ' + b"9" * 5_000 + b"}", b'{"a":' * 5_000 + b"1" + b"}" * 5_000, b"\x00", b"1e999"],
+    [
+        b"",
+        b"null",
+        b"NaN",
+        b"\xff\xfe",
+        b'"\\ud800"',
+        b'{"urn": ' + b"9" * 5_000 + b"}",
+        b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        b"\x00",
+        b"1e999",
+    ],
 )
 def test_no_body_is_too_odd_for_a_named_reject(client: httpx.Client, body: bytes) -> None:
     answer = _post(client, body)
@@ -221,7 +237,9 @@ def test_a_sender_who_never_ends_is_cut_off(tmp_path: Path) -> None:
     with _limited(tmp_path, body_seconds_max=0.05) as serving:
         port = int(serving.url.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as sender:
-            sender.sendall(b"POST /v1/registers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
+            sender.sendall(
+                b"POST /v1/registers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"
+            )
             assert b" 408 " in sender.recv(4096)
 
 
@@ -260,7 +278,10 @@ def test_senders_wait_when_too_many_bytes_are_on_their_way(tmp_path: Path) -> No
     with _limited(tmp_path, batch_bytes_max=2_000, pending_bytes_max=2_000) as serving, httpx.Client(base_url=serving.url) as client:
         port = int(serving.url.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
-            slow.sendall(b"POST /v1/registers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n" + b" " * 1_990)
+            slow.sendall(
+                b"POST /v1/registers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2000\r\n\r\n"
+                + b" " * 1_990
+            )
             eventually(lambda: _post(client, register()).status_code == 429)
         eventually(lambda: _post(client, register()).status_code == 200)
 

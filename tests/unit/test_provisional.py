@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from dataclasses import replace
 
 import numpy as np
@@ -23,15 +22,29 @@ DAY = "2026-10-05"
 
 def _last(day: str = "2026-10-02") -> LastClose:
     return LastClose(
-        day=day, schools=SCHOOLS, areas=2, eta_star=lambda _, date: None if date == "2026-10-10" else ETA,
-        slow_level=lambda _: SLOW, last_effect=lambda _: YESTERDAY, sigma_u=SIGMA_U,
+        day=day,
+        schools=SCHOOLS,
+        areas=2,
+        eta_star=lambda _, date: None if date == "2026-10-10" else ETA,
+        slow_level=lambda _: SLOW,
+        last_effect=lambda _: YESTERDAY,
+        sigma_u=SIGMA_U,
     )
 
 
-def _register(urn: int, session: str = "AM", absent: int = 10, *, date: str = DAY, revision: int = 0, unmarked: int = 0, study: int = 0) -> Counted:
+def _register(
+    urn: int, session: str = "AM", absent: int = 10, *, date: str = DAY, revision: int = 0, unmarked: int = 0, study: int = 0
+) -> Counted:
     counts = {"/": 190 - unmarked, "I": absent} | ({"-": unmarked} if unmarked else {}) | ({"S": study} if study else {})
-    body = {"attendance_date": date, "counts": {"all": counts}, "recorded_at": "2026-10-05T09:00:00.000000Z", "revision": revision,
-            "session": session, "source": "mis", "urn": urn}
+    body = {
+        "attendance_date": date,
+        "counts": {"all": counts},
+        "recorded_at": "2026-10-05T09:00:00.000000Z",
+        "revision": revision,
+        "session": session,
+        "source": "mis",
+        "urn": urn,
+    }
     return Counted.of(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
 
 
@@ -116,8 +129,15 @@ def _reading_with(overlay: Overlay, urn: int) -> ProvisionalReading:
 
 
 def test_a_closed_school_has_no_rate() -> None:
-    body = {"attendance_date": DAY, "counts": {"all": {"#": 200}}, "recorded_at": "2026-10-05T09:00:00.000000Z", "revision": 0,
-            "session": "AM", "source": "mis", "urn": 100_000}
+    body = {
+        "attendance_date": DAY,
+        "counts": {"all": {"#": 200}},
+        "recorded_at": "2026-10-05T09:00:00.000000Z",
+        "revision": 0,
+        "session": "AM",
+        "source": "mis",
+        "urn": 100_000,
+    }
     overlay = Overlay(_last())
     overlay.fill([Counted.of(json.dumps(body).encode())])
     reading = _reading(overlay, 100_000)
@@ -126,14 +146,15 @@ def test_a_closed_school_has_no_rate() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_order_repeats_and_corrections_leave_the_same_readings(seed: int) -> None:
-    chance = random.Random(seed)
-    revisions = [_register(urn, session, chance.randrange(60), revision=r) for urn in SCHOOLS for session in ("AM", "PM") for r in range(3)]
+    chance = np.random.default_rng(seed)
+    revisions = [
+        _register(urn, session, int(chance.integers(60)), revision=r) for urn in SCHOOLS for session in ("AM", "PM") for r in range(3)
+    ]
     clean, disturbed = Overlay(_last()), Overlay(_last())
     clean.fill(register for register in revisions if register.rank[0] == 2)
-    shuffled = revisions + chance.sample(revisions, 40)
-    chance.shuffle(shuffled)
-    for register in shuffled:
-        disturbed.take_in(register)
+    twice = revisions + [revisions[i] for i in chance.integers(0, len(revisions), 40)]
+    for i in chance.permutation(len(twice)):
+        disturbed.take_in(twice[i])
     assert [_reading(disturbed, urn) for urn in SCHOOLS] == [_reading(clean, urn) for urn in SCHOOLS]
 
 

@@ -42,7 +42,9 @@ def _day(order: CloseOrder | None) -> tuple[date, bool] | None:
         (_at(NEXT_WEEK[0], 17, 30), WEEK, NEXT_WEEK[0], "after the weekend comes Monday"),
     ],
 )
-def test_each_school_day_is_closed_once_at_its_time_and_in_order(now: datetime, closed: list[date], expected: date | None, sentence: str) -> None:
+def test_each_school_day_is_closed_once_at_its_time_and_in_order(
+    now: datetime, closed: list[date], expected: date | None, sentence: str
+) -> None:
     order = due(now, WEEK + NEXT_WEEK, [Completed(day, 10, now) for day in closed], _arrived(), TIMES)
     assert _day(order) == (None if expected is None else (expected, False)), sentence
 
@@ -69,7 +71,9 @@ def test_days_before_the_first_register_came_are_not_closed() -> None:
         (_at(WEEK[0], 17, 31), None, 11, True, "when nobody knows when the last close was, it is now"),
     ],
 )
-def test_the_last_day_is_closed_again_when_late_registers_came(now: datetime, closed_at: datetime | None, late: int, again: bool, sentence: str) -> None:
+def test_the_last_day_is_closed_again_when_late_registers_came(
+    now: datetime, closed_at: datetime | None, late: int, again: bool, sentence: str
+) -> None:
     order = due(now, WEEK, [Completed(WEEK[0], 10, closed_at)], _arrived(end=12, late=late), TIMES)
     assert _day(order) == ((WEEK[0], True) if again else None), sentence
 

@@ -46,7 +46,9 @@ def _edited(logs: EmbeddedLogs, sql: str) -> EmbeddedLogs:
 
 
 def _kept(original: bytes, length: int | None = None) -> Reject:
-    return Reject(RejectReason.UNKNOWN_CODE, "code Q", original, len(original) if length is None else length, hashlib.sha256(original).hexdigest())
+    return Reject(
+        RejectReason.UNKNOWN_CODE, "code Q", original, len(original) if length is None else length, hashlib.sha256(original).hexdigest()
+    )
 
 
 def test_the_same_bytes_are_one_row_and_keep_their_position(logs: EmbeddedLogs) -> None:
@@ -130,7 +132,9 @@ def test_only_the_owner_may_read_the_files(logs: EmbeddedLogs) -> None:
     assert {file.stat().st_mode & 0o777 for file in logs.path.parent.iterdir()} == {0o600}
 
 
-@pytest.mark.parametrize("contents", [b"not a database at all, only words " * 50, b"SQLite format 3\0" + b"\xff" * 4_000], ids=["words", "header"])
+@pytest.mark.parametrize(
+    "contents", [b"not a database at all, only words " * 50, b"SQLite format 3\0" + b"\xff" * 4_000], ids=["words", "header"]
+)
 def test_a_foreign_file_is_named_and_left_as_it_was(tmp_path: Path, contents: bytes) -> None:
     file = tmp_path / "foreign.db"
     file.write_bytes(contents)
@@ -165,7 +169,10 @@ def test_a_truncated_log_is_never_taken_for_a_whole_one(logs: EmbeddedLogs, shar
 
 def test_a_deleted_row_is_found_when_read(logs: EmbeddedLogs) -> None:
     logs.append_registers([b"a", b"b", b"c"])
-    with closing(_edited(logs, "DELETE FROM register WHERE position = 2")) as again, pytest.raises(BadContents, match="position 2 of the register log is missing"):
+    with (
+        closing(_edited(logs, "DELETE FROM register WHERE position = 2")) as again,
+        pytest.raises(BadContents, match="position 2 of the register log is missing"),
+    ):
         list(again.read_registers(0, 3))
 
 
