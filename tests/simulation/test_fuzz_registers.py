@@ -1,4 +1,7 @@
-"""100,000 hostile registers (issue 3, point 6): none crashes a reader, each is accepted by both readers or refused by both for one named reason."""
+"""100,000 hostile registers (issue 3, point 6): none crashes a reader.
+
+Each is accepted by both the reference and the quick way, or refused by both for the same named reason.
+"""
 
 from __future__ import annotations
 
