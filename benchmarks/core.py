@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from river import drift
@@ -19,6 +20,9 @@ from models.deployment import Deployment
 from models.panel import Tally
 from models.parameters import BUDGET, Parameters
 from tests import restated
+
+if TYPE_CHECKING:
+    from models.numbers import Ints
 
 DAYS = 190
 
@@ -69,11 +73,14 @@ def registers(made: Deployment) -> list[Revisions]:
 def joined(days: list[Revisions]) -> Revisions:
     """All registers at once."""
 
-    def all_of(name: str, of: list[object]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        return np.concatenate([getattr(x, name) for x in of])
+    def sums(name: str) -> Ints:
+        return np.concatenate([getattr(r.sums, name) for r in days])
 
-    sums = Tally(*(all_of(n, [r.sums for r in days]) for n in ("possible", "absences", "study_leave", "unmarked", "legacy")))  # type: ignore[arg-type]
-    return Revisions(*(all_of(n, list(days)) for n in ("rank", "day", "session", "school")), sums)
+    def column(name: str) -> Ints:
+        return np.concatenate([getattr(r, name) for r in days])
+
+    total = Tally(sums("possible"), sums("absences"), sums("study_leave"), sums("unmarked"), sums("legacy"))
+    return Revisions(column("rank"), column("day"), column("session"), column("school"), total)
 
 
 def year(made: Deployment, days: list[Revisions]) -> tuple[float, Course]:
@@ -116,7 +123,7 @@ def plain_charts(schools: int) -> float:
 def river_loop(schools: int) -> float:
     """Seconds per school-day of River's ADWIN and PageHinkley, one of each per school."""
     rng = np.random.default_rng(4)
-    detectors = [(drift.ADWIN(), drift.PageHinkley()) for _ in range(schools)]
+    detectors: list[tuple[Any, Any]] = [(drift.ADWIN(), drift.PageHinkley()) for _ in range(schools)]  # type: ignore[no-untyped-call]
     rates = rng.normal(0.06, 0.02, (DAYS, schools)).tolist()
     begin = time.perf_counter()
     for row in rates:

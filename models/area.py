@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models import common_effect
+from models.numbers import published
 
 if TYPE_CHECKING:
     from models.common_effect import Effect
@@ -61,4 +62,5 @@ def area_day(state: AreaState, effect: Effect) -> tuple[Floats, Floats]:
     state.variance = np.where(learns, 0.98 * state.variance + 0.02 * square, state.variance)
     if lone:
         state.level = np.where(learns, state.level + 0.1 * np.clip(value, -0.2, 0.2), state.level)
-    return np.round(value, 6) + 0.0, np.round(np.where(seen, limit, np.inf), 6)
+    bound = published(np.where(seen, limit, np.inf))
+    return published(value), bound

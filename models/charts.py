@@ -105,7 +105,8 @@ def update(state: ChartState, day: Day, delta: Floats, index: int, *, own_level:
 def statistic(evidence: Floats) -> Floats:
     """Log mean exp of the evidence over the shifts, evidence cut at 200: (shifts, schools) -> (schools,), 6 decimals."""
     total = np.exp(np.minimum(evidence, 200.0)).sum(axis=0)
-    return np.round(np.log(total / len(evidence)), 6) + 0.0
+    out: Floats = np.round(np.log(total / len(evidence)), 6) + 0.0
+    return out
 
 
 def reset(state: ChartState, schools: Ints, index: int) -> None:

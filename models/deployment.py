@@ -79,7 +79,7 @@ def expected_sessions(sent: Bools, history: Ints) -> Ints:
     out = np.full((days, schools), BOTH, np.uint8)
     rest = np.flatnonzero(~always_both)
     out[:, rest] = _expected_one_by_one(bits[:, rest], history[rest])
-    return out  # type: ignore[return-value]
+    return out
 
 
 def _expected_one_by_one(bits: Ints, history: Ints) -> Ints:
@@ -94,7 +94,7 @@ def _expected_one_by_one(bits: Ints, history: Ints) -> Ints:
         ever = ever | bits[d].astype(np.uint8)
         held = np.where(count >= _SESSION_WINDOW_DAYS, np.bitwise_or.reduce(last, axis=0), ever)
         out[d] = np.where(held == 0, BOTH, held)
-    return out  # type: ignore[return-value]
+    return out
 
 
 def lay_path(deployment: Deployment, sessions: Ints, parameters: Parameters) -> Path:

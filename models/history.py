@@ -39,7 +39,7 @@ def flat_path(deployment: Deployment, panel: Panel, parameters: Parameters) -> t
     mean = np.where(possible > 0, absences / np.maximum(possible, 1), np.nan)
     level = np.clip(np.where(np.isnan(mean), np.array(parameters.level)[deployment.phase], mean), 1e-4, 0.95)
     eta = np.broadcast_to(exact(log_odds(level)), deployment.planned.shape).copy()
-    return Path(np.full(eta.shape, BOTH, np.uint8), eta, np.zeros(eta.shape)), mean  # type: ignore[arg-type]
+    return Path(np.full(eta.shape, BOTH, np.uint8), eta, np.zeros(eta.shape)), mean
 
 
 def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Parameters:
@@ -69,7 +69,7 @@ def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Param
         noise = _noise(residual[:, schools], variance[:, schools], model.scored[:, schools])
         if noise is not None:
             learned = learned.with_row(f, **noise)
-    sent = panel.sent.any(axis=0)
+    sent: Bools = np.logical_or.reduce(panel.sent, axis=0)
     bits = {int(u): int(b) for u, b in zip(deployment.urn, sent[0] * AM + sent[1] * PM, strict=True) if b}
     return replace(
         learned,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Bools", "Floats", "Ints", "exact", "half_logs", "log_odds", "published", "ratio"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-Ints = np.ndarray[Any, np.dtype[np.int32]]
+Ints = np.ndarray[Any, np.dtype[Any]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 _GRID = 2.0**30

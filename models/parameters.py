@@ -113,11 +113,13 @@ def once_in_school_years(statistic: Floats, band: Ints, chart: str) -> Floats:
     """
     table = np.array([row[1:] for row in BANDS])
     a, b = (table[:, 0], table[:, 1]) if chart == "T" else (table[:, 2], table[:, 3])
-    return np.round(np.minimum(np.exp(np.minimum(b[band] * statistic, 50.0)) / a[band], ONCE_IN_SCHOOL_YEARS_MAX), 6)
+    out: Floats = np.round(np.minimum(np.exp(np.minimum(b[band] * statistic, 50.0)) / a[band], ONCE_IN_SCHOOL_YEARS_MAX), 6)
+    return out
 
 
 def limit(rate: float, band: Ints, chart: str) -> Floats:
     """h: the decision interval of a chart that passes it `rate` times a school-year on schools on track."""
     table = np.array([row[1:] for row in BANDS])
     a, b = (table[:, 0], table[:, 1]) if chart == "T" else (table[:, 2], table[:, 3])
-    return np.log(a[band] / rate) / b[band]
+    out: Floats = np.log(a[band] / rate) / b[band]
+    return out

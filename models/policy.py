@@ -7,7 +7,7 @@ the closes: it judges the closed day alone, and remembers nothing but what was p
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -220,23 +220,30 @@ def _follow(
     say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
 ) -> list[Alert]:
     """What becomes of an open alert today: withdrawn, closed, updated or nothing new."""
-    model, day = say.model, say.day
+    fate = _fate(say, key, line, school, statistic, h, rank, acknowledged)
+    if fate is None:
+        return []
+    state, reason = fate
+    now = replace(line, rank=rank) if state is AlertState.UPDATED else line
+    return [say.alert(key, state, now, reason, chart_evidence(say.model, key.chart, school, say.day, h))]
+
+
+def _fate(
+    say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
+) -> tuple[AlertState, str] | None:
+    scored, day = say.model.scored, say.day
     opened = say.day_of(line.opened_on)
-    since = opened + np.flatnonzero(model.scored[opened : day + 1, school])
-    values = statistic[since, school]
-    evidence = chart_evidence(model, key.chart, school, day, h)
+    values = statistic[opened : day + 1, school][scored[opened : day + 1, school]]
     place = 0 if key.chart == "T" else 1
     if any(opened <= d <= day and school in schools[place] for d, schools in acknowledged.items()):
-        return [say.alert(key, AlertState.CLOSED, line, "acknowledged", evidence)]
-    if bool(np.all(values < h - _WITHDRAW_MARGIN)):
-        reason = "corrected registers: below half the strength on the opening day and ever since"
-        return [say.alert(key, AlertState.WITHDRAWN, line, reason, evidence)]
-    if len(values) > CLOSES_AFTER_DAYS and bool(np.all(values[-CLOSES_AFTER_DAYS:] < h / 3)):
-        return [say.alert(key, AlertState.CLOSED, line, f"{CLOSES_AFTER_DAYS} days below a third of the decision interval", evidence)]
-    if model.scored[day, school] and rank >= 2 * line.rank:
-        stronger = _Line(line.opened_on, rank, open=True, onset=line.onset, hold_off_from=line.hold_off_from)
-        return [say.alert(key, AlertState.UPDATED, stronger, "twice as strong", evidence)]
-    return []
+        return AlertState.CLOSED, "acknowledged"
+    if bool((values < h - _WITHDRAW_MARGIN).all()):
+        return AlertState.WITHDRAWN, "corrected registers: below half the strength on the opening day and ever since"
+    if len(values) > CLOSES_AFTER_DAYS and bool((values[-CLOSES_AFTER_DAYS:] < h / 3).all()):
+        return AlertState.CLOSED, f"{CLOSES_AFTER_DAYS} days below a third of the decision interval"
+    if scored[day, school] and rank >= 2 * line.rank:
+        return AlertState.UPDATED, "twice as strong"
+    return None
 
 
 def _areas(say: _Say) -> list[Alert]:

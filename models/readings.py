@@ -120,14 +120,23 @@ def school_digests(
             length = batch.start[mine + 1] - batch.start[mine]
             head = np.zeros(len(mine), _HEAD)
             head["attendance_date"], head["session"], head["cells"] = batch.day[mine], batch.session[mine], length
-            ends = np.cumsum(length)
-            at = np.repeat(batch.start[mine] - (ends - length), length) + np.arange(int(length.sum()))
             digest = hashlib.sha256(len(mine).to_bytes(4, "little"))
             digest.update(head.tobytes())
-            digest.update(batch.cells[at].astype("<u4").tobytes())
+            digest.update(_cells(batch, mine, length).tobytes())
             for planned, table in tables:
                 digest.update(table[i - part.start][planned[i - part.start]].tobytes())
             yield digest.digest()
+
+
+def _cells(batch: Batch, mine: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """The cells of some registers, one after the other, little-endian."""
+    longest = int(length.max(initial=0))
+    place = np.arange(longest)
+    at = batch.start[mine][:, None] + place
+    if int(length.min(initial=longest)) < longest:
+        at = at[place < length[:, None]]
+    cells: NDArray[np.uint32] = batch.cells[at].astype("<u4", copy=False)
+    return cells
 
 
 def state_digest(urns: NDArray[np.int32], digests: Iterator[bytes]) -> str:

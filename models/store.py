@@ -16,36 +16,56 @@ if TYPE_CHECKING:
 __all__ = ["RegisterStore"]
 
 _COLUMNS = {"urn": np.int32, "day": np.int32, "session": np.uint8, "revision": np.int32, "recorded_at": np.int64, "source": np.int32}
-_GROWTH = 1.3
+_PIECE_BYTES = 1 << 26
 
 
 class _Column:
-    """An array that grows in place, so that a year of registers is never held twice."""
+    """Large pieces, filled one after the other, that become one array when it is asked for.
 
-    def __init__(self, dtype: type[np.generic]) -> None:
-        self._held: NDArray[Any] = np.zeros(1024, dtype)
+    Each piece is let go as it is copied, and is large enough for its memory to go back to the system, so a year is held once.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+        self._pieces: list[NDArray[Any]] = []
+        self._free = 0
         self.length = 0
 
     def extend(self, values: NDArray[Any]) -> None:
-        end = self.length + len(values)
-        if end > len(self._held):
-            self._held.resize(int(end * _GROWTH), refcheck=False)
-        self._held[self.length : end] = values
-        self.length = end
+        self.length += len(values)
+        while len(values):
+            if not self._free:
+                self._pieces.append(np.empty(_PIECE_BYTES // self._dtype.itemsize, self._dtype))
+                self._free = len(self._pieces[-1])
+            piece, taken = self._pieces[-1], min(self._free, len(values))
+            at = len(piece) - self._free
+            piece[at : at + taken] = values[:taken]
+            self._free -= taken
+            values = values[taken:]
 
     def values(self) -> NDArray[Any]:
-        """What has been added; a view until the next `extend`."""
-        self._held.resize(self.length, refcheck=False)
-        return self._held
+        """All that has been added."""
+        if len(self._pieces) != 1 or self._free:
+            whole = np.empty(self.length, self._dtype)
+            at = self.length
+            while self._pieces:
+                piece = self._pieces.pop()
+                held = piece[: len(piece) - self._free]
+                self._free = 0
+                at -= len(held)
+                whole[at : at + len(held)] = held
+                del piece, held
+            self._pieces = [whole]
+        return self._pieces[0]
 
 
 class RegisterStore:
     """Registers in the order they were added; `batch` and `tally` give them as one."""
 
     def __init__(self) -> None:
-        self._columns = {name: _Column(dtype) for name, dtype in _COLUMNS.items()}
-        self._start, self._cells = _Column(np.int64), _Column(np.uint32)
-        self._sums = {f.name: _Column(np.bool_ if f.name == "legacy" else np.int32) for f in fields(Tally)}
+        self._columns = {name: _Column(np.dtype(dtype)) for name, dtype in _COLUMNS.items()}
+        self._start, self._cells = _Column(np.dtype(np.int64)), _Column(np.dtype(np.uint32))
+        self._sums = {f.name: _Column(np.dtype(np.bool_ if f.name == "legacy" else np.int32)) for f in fields(Tally)}
         self._sources: dict[str, int] = {}
         self._start.extend(np.zeros(1, np.int64))
 

@@ -111,9 +111,7 @@ def _print_result(result: dict[str, Any], out: Path, *, as_json: bool) -> None:
         return
     rejected = sum(result["rejected"].values())
     alerts = ", ".join(f"{kind} {n}" for kind, n in result["alerts"].items()) or "none"
-    typer.echo(
-        f"{result['read']:,} read: {result['accepted']:,} accepted, {result['duplicate']:,} duplicate, {rejected:,} rejected"
-    )
+    typer.echo(f"{result['read']:,} read: {result['accepted']:,} accepted, {result['duplicate']:,} duplicate, {rejected:,} rejected")
     for reason, n in result["rejected"].items():
         typer.echo(f"  rejected {n:,}: {reason}")
     for name in ("unknown_school", "outside_calendar", "superseded", "legacy_codes"):

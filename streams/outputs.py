@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from models.policy import Counter
 from models.readings import CONDITIONS, NOTHING, rows, school_digests, state_digest
 from schemas.reading import READING_COLUMNS
 

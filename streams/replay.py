@@ -148,7 +148,7 @@ def deployments(reference: Reference, days: Ints) -> list[Deployment]:
 def _one_a_month(days: Ints) -> Ints:
     """A few days that touch every academic year of all given ones (a year begins with a month)."""
     months = days.astype("datetime64[D]").astype("datetime64[M]")
-    return np.unique(months).astype("datetime64[D]").astype(np.int64)  # type: ignore[return-value]
+    return np.unique(months).astype("datetime64[D]").astype(np.int64)
 
 
 def split_years(batch: Batch, arranged: Arranged, tally: Tally, made: Sequence[Deployment], urns: Ints) -> tuple[list[Year], int, int]:
@@ -217,7 +217,9 @@ def replay(
     arranged = arrange(batch)
     urns = np.array([s.urn for s in reference.schools], np.int32)
     years, unknown, outside = split_years(batch, arranged, tally, deployments(reference, batch.day), urns)
-    courses, alerts, withheld, closes, days_closed = [], [], Counter[str](), 0, 0
+    courses: list[Course] = []
+    alerts: list[Alert] = []
+    withheld, closes, days_closed = Counter[str](), 0, 0
     for year in years:
         if not len(year.revisions):
             continue
@@ -254,14 +256,14 @@ def schedule(
     if known is Known.NOW:
         everything = acknowledgements.known_before(None, year.deployment)
         rows = np.arange(len(year.revisions))
-        return [(d, rows if d == 0 else none, everything) for d in days]  # type: ignore[misc]
+        return [(d, rows if d == 0 else none, everything) for d in days]
     cuts = np.array([midnight_after(int(year.deployment.days[d]), zone) for d in days], np.int64)
     place = np.searchsorted(cuts, year.recorded_at, side="right")
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(last + 3))
     out = [(d, order[bounds[d] : bounds[d + 1]], acknowledgements.known_before(int(cuts[d]), year.deployment)) for d in days]
     out.append((last, order[bounds[last + 1] :], acknowledgements.known_before(None, year.deployment)))
-    return out  # type: ignore[return-value]
+    return out
 
 
 def midnight_after(day: int, zone: ZoneInfo) -> int:

@@ -122,4 +122,4 @@ def test_each_close_equals_the_replay_from_day_one_whatever_checkpoints_are_left
 
 def revisions(all_of_them: Revisions, seen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Revisions:
     """What a log holds up to some positions."""
-    return all_of_them.only(seen)  # type: ignore[arg-type]
+    return all_of_them.only(seen)

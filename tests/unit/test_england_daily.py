@@ -78,10 +78,13 @@ class Daily:
         return np.array([float("nan") if v in {None, "c", "x", "z"} else float(v) for v in self.columns[name]])
 
     def counts(self, code: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.sum([np.nan_to_num(self.number(name)) for name in COLUMNS[code]], axis=0)
+        out: np.ndarray[Any, np.dtype[np.float64]] = np.sum([np.nan_to_num(self.number(name)) for name in COLUMNS[code]], axis=0)
+        return out
 
     def by_class(self, kind: CodeClass) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.sum([self.counts(c.code) for c in CODES if c.kind is kind and c.code in COLUMNS], axis=0)
+        rows = [self.counts(c.code) for c in CODES if c.kind is kind and c.code in COLUMNS]
+        out: np.ndarray[Any, np.dtype[np.float64]] = np.sum(rows, axis=0)
+        return out
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +114,8 @@ def daily() -> Daily:
 
 def known(daily: Daily) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Rows that are not suppressed: possible sessions are published."""
-    return ~np.isnan(daily.number("possible_sessions"))
+    out: np.ndarray[Any, np.dtype[np.bool_]] = ~np.isnan(daily.number("possible_sessions"))
+    return out
 
 
 def test_present_attendance_and_unauthorised_absence_are_exact_in_every_row(daily: Daily) -> None:
@@ -157,7 +161,7 @@ def test_the_state_funeral_is_not_read_as_absence(daily: Daily) -> None:
     for i in np.flatnonzero(here):
         by_unit.setdefault((daily.columns["new_la_code"][i], daily.columns["school_type"][i]), []).append(int(i))
     days = {str(date(2022, 9, 19) + timedelta(days=n)) for n in range(1, 15)}
-    refused = trusted = 0
+    refused, trusted = 0, 0
     for rows in by_unit.values():
         usual = Usual.start(1)
         for i in rows:
@@ -167,8 +171,8 @@ def test_the_state_funeral_is_not_read_as_absence(daily: Daily) -> None:
         for i in funeral:
             column = np.array([[int(possible[i])], [0]])
             counts = Counts(np.array([[True], [False]]), column, np.array([[int(absence[i])], [0]]), np.zeros((2, 1), int))
-            verdict = judge(counts, np.array([True]), np.array([0.06]), np.array([np.nan]), usual).verdict[0]
-            refused += verdict == Verdict.PARTIAL
-            trusted += verdict == Verdict.MEASURED
+            verdict = int(judge(counts, np.array([True]), np.array([0.06]), np.array([np.nan]), usual).verdict[0])
+            refused += bool(verdict == Verdict.PARTIAL)
+            trusted += bool(verdict == Verdict.MEASURED)
     assert trusted == 0
     assert refused > 200

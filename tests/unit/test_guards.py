@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from models.guards import Counts, Guarded, Usual, Verdict, judge, judge_plausible
+
+if TYPE_CHECKING:
+    from models.numbers import Ints
 
 
 def one(
@@ -19,7 +24,9 @@ def one(
     usual: Usual | None = None,
     planned: bool = True,
 ) -> Guarded:
-    column = lambda pair: np.array(pair)[:, None]  # noqa: E731 (one line reads better here)
+    def column(pair: tuple[int, int] | tuple[bool, bool]) -> Ints:
+        return np.array(pair)[:, None]
+
     day = Counts(column(sent), column(possible), column(absences), column(unmarked))
     return judge(day, np.array([planned]), np.array([p0]), np.array([roll]), Usual.start(1) if usual is None else usual)
 
