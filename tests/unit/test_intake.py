@@ -341,3 +341,7 @@ def test_what_is_being_answered_when_it_stops_is_answered(tmp_path: Path) -> Non
     logs = EmbeddedLogs(tmp_path / "headway.db")
     assert logs.end_positions()["register"] == 1
     logs.close()
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(serving: Serving) -> None:
+    assert serving._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
