@@ -6,7 +6,13 @@
     ├── WrongUsage          a missing or unreadable argument                     exit 2
     ├── BadContents         a file that says something impossible                exit 1
     ├── InvalidRegister     one register breaks a rule: becomes a Reject, a value
-    └── BrokenPromise       a step was given what its caller must never give     stops the process
+    ├── BrokenPromise       a step was given what its caller must never give     stops the process
+    └── (streams)           the outside world, each defined where it is met:
+        ├── LogUnavailable  the SQLite log cannot be written now                 503, or 507 when the disk is full
+        ├── QueueFull       too many registers wait to be written                429, come back
+        ├── Stopped         the service is stopping                              503
+        ├── UnreadableBody  a request's body is not what its media type says     400
+        └── TooManyEvents   a batch is larger than may be taken at once          413
 
 A bad record is a value (`schemas.reject.Reject`), never an exception that leaves its reader.
 Messages name the thing, the value and the remedy; never a target.

@@ -134,9 +134,10 @@ class EmbeddedRunner:
         return [Completed(request.day, request.positions["register"], done.at) for request, done in self.chain.completed]
 
     def close(self, day: date, positions: Mapping[str, int]) -> None:
-        """Close a day at these positions; a close left open by a crash is repeated first."""
+        """Close a day at these positions; where a crash left a close open, that one is repeated instead, and nothing else done."""
         if self.chain.open is not None:
             self._carry_out(self.chain.open)
+            return
         self._write(
             Requested(
                 previous=self.chain.newest,
@@ -238,9 +239,8 @@ class EmbeddedRunner:
         )
 
     def _course(self, name: str) -> Course:
-        if name not in self._courses:
-            self._courses[name] = Course(self._deployments[name], self._parameters, self._budget)
-        return self._courses[name]
+        held = self._courses.get(name)
+        return held or self._courses.setdefault(name, Course(self._deployments[name], self._parameters, self._budget))
 
     def _eta(self, index: Mapping[int, int], urn: int, day: str) -> float | None:
         when = date.fromisoformat(day)

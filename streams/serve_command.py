@@ -14,6 +14,7 @@ from models.parameters import BUDGET, Parameters
 from schemas.errors import WrongUsage
 from schemas.register import canonical, parse
 from streams import clock
+from streams.access import tokens_from
 from streams.reference import read_reference
 from streams.replay import learn_history
 from streams.runner import EmbeddedRunner
@@ -45,7 +46,7 @@ def serve_command(
     if history:
         parameters = learn_history(reference, history, parameters, processes=1, progress=lambda _: None)
     times = ClosingTimes(zone=zone, close_at=_clock(close_at, "--close-at"), again_at=_clock(close_again_at, "--close-again-at"))
-    options = ServeOptions(log=log, host=host, port=port, tokens=_tokens(token_file), times=times)
+    options = ServeOptions(log=log, host=host, port=port, tokens=tokens_from(token_file, os.environ), times=times)
     serve(
         options,
         open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, BUDGET, clock.now),
@@ -66,12 +67,3 @@ def _clock(text: str, option: str) -> time:
         return time.fromisoformat(text)
     except ValueError as error:
         raise WrongUsage(f"{option} {text}: no time of day. Write one such as 17:30") from error
-
-
-def _tokens(path: Path | None) -> tuple[str, ...]:
-    if path is None:
-        return tuple(os.environ.get("HEADWAY_INTAKE_TOKENS", "").split())
-    try:
-        return tuple(path.read_text("utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"--token-file {path}: cannot be read. Name a text file with one token a line") from error

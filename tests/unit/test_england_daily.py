@@ -161,7 +161,8 @@ def test_the_state_funeral_is_not_read_as_absence(daily: Daily) -> None:
     for i in np.flatnonzero(here):
         by_unit.setdefault((daily.columns["new_la_code"][i], daily.columns["school_type"][i]), []).append(int(i))
     days = {str(date(2022, 9, 19) + timedelta(days=n)) for n in range(1, 15)}
-    refused, trusted = 0, 0
+    refused: int = 0
+    trusted: int = 0
     for rows in by_unit.values():
         usual = Usual.start(1)
         for i in rows:
