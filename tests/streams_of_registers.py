@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 
 _CODES = ("L", "I", "O", "N", "M", "S", "C", "X", "-", "#", "H")
+_SHARES = (0.05, 0.4, 0.2, 0.14, 0.05, 0.05, 0.05, 0.02, 0.02, 0.01, 0.01)
 _PHASES = ("primary", "primary", "secondary", "special", "alternative")
 _FIRST = date(2026, 9, 7)
 
@@ -39,9 +40,7 @@ def _counts(rng: np.random.Generator, pupils: int, rate: float, session: str) ->
         size = max(1, pupils // len(groups))
         absent = int(rng.binomial(size, rate))
         row = {"/" if session == "AM" else "\\": size - absent}
-        for _ in range(absent):
-            code = str(rng.choice(_CODES, p=[0.05, 0.4, 0.2, 0.14, 0.05, 0.05, 0.05, 0.02, 0.02, 0.01, 0.01]))
-            row[code] = row.get(code, 0) + 1
+        row |= dict(zip(_CODES, rng.multinomial(absent, _SHARES).tolist(), strict=True))
         out[group] = {code: n for code, n in row.items() if n or rng.random() < 0.1}
     return {g: row for g, row in out.items() if any(row.values())} or {"7": {"/": 1}}
 
