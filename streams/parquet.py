@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from schemas.codes import CODE_IDS
 from schemas.errors import BadContents, WrongUsage
-from streams.parquet_registers import register_digests, registers, split_among
+from streams.parquet_registers import among, register_digests, registers, split_among
 from streams.parquet_rows import GROUPS_KNOWN, HEAD, from_arrow, runs
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _split(batches: Callable[[], Iterator[Rows]]) -> NDArray[np.uint64]:
     for rows, start in runs(batches()):
         identity, whole = register_digests(rows, start[:-1])
         groups = np.bitwise_or.reduceat(1 << np.minimum(rows.group, GROUPS_KNOWN), start[:-1])
-        again = np.isin(identity, often)
+        again = among(identity, often)
         kept.append((identity[again], whole[again], groups[again]))
     return split_among(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Longs = NDArray[np.int64]
     Digests = NDArray[np.uint64]
 
-__all__ = ["register_digests", "registers", "split_among"]
+__all__ = ["among", "register_digests", "registers", "split_among"]
 
 _ALL = YEAR_GROUP_IDS[ALL]
 _EPOCH_ORDINAL = 719_163
@@ -50,7 +50,7 @@ def registers(rows: Rows, start: Longs, split: Digests) -> Decoded:
     doubtful_row = _doubtful_row(rows)
     if doubtful_row.any():
         doubtful |= np.logical_or.reduceat(doubtful_row, first)
-    torn = np.isin(register_digests(rows, first)[0], split) if len(split) else np.zeros(len(first), bool)
+    torn = among(register_digests(rows, first)[0], split) if len(split) else np.zeros(len(first), bool)
     rejects = []
     accepted = np.ones(len(first), bool)
     for register in np.flatnonzero(doubtful | torn).tolist():
@@ -198,6 +198,12 @@ def register_digests(rows: Rows, first: Longs) -> tuple[Digests, Digests]:
     urn, day, session, revision, at, source = (column[first].astype(np.int64).view(np.uint64) for column in rows.head[:6])
     identity = _mixed(_mixed(_mixed(urn << np.uint64(32) ^ day) ^ session) ^ revision)
     return identity, _mixed(_mixed(identity ^ at) ^ source)
+
+
+def among(digests: Digests, ascending: Digests) -> Bools:
+    """Whether each is one of these, of which there is at least one."""
+    place = np.searchsorted(ascending, digests)
+    return np.asarray(ascending[np.minimum(place, len(ascending) - 1)] == digests)
 
 
 def split_among(identity: Digests, whole: Digests, groups: Sequence[int] | Longs) -> Digests:
