@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -54,15 +55,16 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 def write_all(out: Path, done: Replayed, held: Input, parameters: Parameters) -> dict[str, Any]:
     """readings.csv, alerts.jsonl, rejects.jsonl, parameters.json and, last, summary.json; the summary."""
     out.mkdir(parents=True, exist_ok=True)
-    with whole_file(out / "readings.csv") as file:
-        _write_readings(file, done.courses, done.budget)
+    with ThreadPoolExecutor(1) as beside, whole_file(out / "readings.csv") as file:
+        written = beside.submit(_write_readings, file, done.courses, done.budget)
+        said = summary(done, held, parameters)
+        written.result()
     with whole_file(out / "alerts.jsonl") as file:
         file.writelines(alert.to_line() + b"\n" for alert in done.alerts)
     with whole_file(out / "rejects.jsonl") as file:
         file.writelines(held.rejects[key].to_line() + b"\n" for key in sorted(held.rejects))
     with whole_file(out / "parameters.json") as file:
         file.write(parameters.to_json().encode() + b"\n")
-    said = summary(done, held, parameters)
     with whole_file(out / "summary.json") as file:
         file.write(json.dumps(said, indent=2, sort_keys=True).encode() + b"\n")
     return said
