@@ -11,7 +11,7 @@ import numpy as np
 from schemas.acknowledgement import Acknowledgement, Verdict, parse, winner
 from schemas.calendar import academic_year
 from schemas.errors import InvalidRegister, WrongUsage
-from schemas.reject import Reject
+from schemas.reject import BLANKS, Reject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,10 +56,10 @@ def read_acknowledgements(path: Path | None) -> Acknowledgements:
     if path is None:
         return out
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise WrongUsage(f"{path}: {error.strerror}. Name a readable file of acknowledgements, one JSON object a line") from error
-    for line in filter(None, map(bytes.strip, lines)):
+    for line in filter(None, (line.strip(BLANKS) for line in lines)):
         try:
             out.held.append(parse(line))
         except InvalidRegister as error:

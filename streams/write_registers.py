@@ -125,7 +125,7 @@ def parquet_tables(batch: Batch) -> Iterator[pa.Table]:
 def write_registers(batch: Batch, path: Path, layout: Layout) -> None:
     """Write the registers to a file, replacing it; the same batch gives the same bytes."""
     if layout == "parquet":
-        with pq.ParquetWriter(path, parquet_schema(), compression="zstd") as writer:
+        with pq.ParquetWriter(path, parquet_schema(), compression="zstd", write_page_checksum=True) as writer:
             for table in parquet_tables(batch):
                 writer.write_table(table)
         return
