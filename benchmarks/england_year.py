@@ -190,9 +190,12 @@ class _Parquet:
         written = {("\\" if block.afternoon and c == "/" else c): i for i, c in enumerate(CODES_WRITTEN)}
         counts = block.counts.reshape(n, len(CODES_WRITTEN))
         columns = [
-            pa.array(np.repeat(s.urn[block.school], 5)), pa.array(np.full(n, block.day, np.int32)).cast(pa.date32()),
-            same("PM" if block.afternoon else "AM"), pa.array(np.full(n, block.revision, np.int32)),
-            pa.array(np.repeat(block.recorded_at, 5), pa.timestamp("us", "UTC")), same("simulated-export"),
+            pa.array(np.repeat(s.urn[block.school], 5)),
+            pa.array(np.full(n, block.day, np.int32)).cast(pa.date32()),
+            same("PM" if block.afternoon else "AM"),
+            pa.array(np.full(n, block.revision, np.int32)),
+            pa.array(np.repeat(block.recorded_at, 5), pa.timestamp("us", "UTC")),
+            same("simulated-export"),
             pa.DictionaryArray.from_arrays(pa.array(numbers[s.phase[block.school]].ravel()), names).cast(pa.string()),
             *(
                 pa.array(np.ascontiguousarray(counts[:, written[row.code]])) if row.code in written else pa.nulls(n, pa.int32())
@@ -248,9 +251,7 @@ def main() -> None:
     parser.add_argument("--corrected", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    write_england(
-        chosen.out, schools=chosen.schools, days=chosen.days, layout=chosen.layout, corrected=chosen.corrected, seed=chosen.seed
-    )
+    write_england(chosen.out, schools=chosen.schools, days=chosen.days, layout=chosen.layout, corrected=chosen.corrected, seed=chosen.seed)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,9 +65,13 @@ def canonical(batch: Batch, row: int) -> bytes:
         group, code = cell >> (PUPILS_BITS + CODE_BITS), (cell >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)
         counts.setdefault(YEAR_GROUPS[group], {})[CODES[code].code] = cell & ((1 << PUPILS_BITS) - 1)
     return canonical_text(
-        int(batch.urn[row]), _EPOCH.date() + timedelta(days=int(batch.day[row])), "PM" if batch.session[row] else "AM",
-        int(batch.revision[row]), _EPOCH + timedelta(microseconds=int(batch.recorded_at[row])),
-        batch.sources[int(batch.source[row])], counts,
+        int(batch.urn[row]),
+        _EPOCH.date() + timedelta(days=int(batch.day[row])),
+        "PM" if batch.session[row] else "AM",
+        int(batch.revision[row]),
+        _EPOCH + timedelta(microseconds=int(batch.recorded_at[row])),
+        batch.sources[int(batch.source[row])],
+        counts,
     )
 
 
@@ -99,11 +103,17 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
         start.append(b.start[1:] + offset)
         offset += len(b.cells)
 
-    def joined(name: str, dtype: type[np.generic]) -> NDArray[np.generic]:
+    def joined(name: str, dtype: type[np.generic]) -> NDArray[Any]:
         return np.concatenate([getattr(b, name) for b in batches] or [np.zeros(0, dtype)])
 
     return Batch(
-        joined("urn", np.int32), joined("day", np.int32), joined("session", np.uint8), joined("revision", np.int32),  # type: ignore[arg-type]
-        joined("recorded_at", np.int64), np.concatenate([*source, np.zeros(0, np.int32)]), np.concatenate(start),  # type: ignore[arg-type]
-        joined("cells", np.uint32), tuple(names),  # type: ignore[arg-type]
+        joined("urn", np.int32),
+        joined("day", np.int32),
+        joined("session", np.uint8),
+        joined("revision", np.int32),
+        joined("recorded_at", np.int64),
+        np.concatenate([*source, np.zeros(0, np.int32)]),
+        np.concatenate(start),
+        joined("cells", np.uint32),
+        tuple(names),
     )

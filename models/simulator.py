@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "GROUPS", "PHASE_GROUPS", "AreaEvent", "Drift", "DriftKind", "Schools", "Shock", "SimulatedYear", "Truth", "make", "previous_year",
+    "GROUPS",
+    "PHASE_GROUPS",
+    "AreaEvent",
+    "Drift",
+    "DriftKind",
+    "Schools",
+    "Shock",
+    "SimulatedYear",
+    "Truth",
+    "make",
+    "previous_year",
 ]
 
 DriftKind = Literal["step", "ramp", "year group"]
@@ -33,6 +43,7 @@ class Drift:
 
     kind: DriftKind
     size_points: float
+
 
 GROUPS = 7
 """Year groups kept for every school; a school with fewer has no pupils in the last ones."""
@@ -218,9 +229,20 @@ def _play(rng: np.random.Generator, schools: Schools, truth: Truth) -> Ints:
 
 
 def make(
-    seed: int, schools: int = 400, *, days: int = laws.YEAR_DAYS, areas: int = 10, drift: DriftKind | None = None, size_points: float = 2.0,
-    mix: Sequence[Drift] = (), share: float = 0.10, shock: Shock | None = None, season: tuple[float, float] | None = None,
-    off_level: float = 0.0, start_year: int = 2026, first_urn: int = 100_001,
+    seed: int,
+    schools: int = 400,
+    *,
+    days: int = laws.YEAR_DAYS,
+    areas: int = 10,
+    drift: DriftKind | None = None,
+    size_points: float = 2.0,
+    mix: Sequence[Drift] = (),
+    share: float = 0.10,
+    shock: Shock | None = None,
+    season: tuple[float, float] | None = None,
+    off_level: float = 0.0,
+    start_year: int = 2026,
+    first_urn: int = 100_001,
 ) -> SimulatedYear:
     """One simulated year; every draw follows from `seed`.
 
@@ -246,8 +268,18 @@ def make(
     mix = mix or ([Drift(drift, size_points)] if drift else [])
     drifts, onset, group, logits = _draw_drift(for_drift, s, days, mix, share)
     truth = Truth(
-        laws.season_path(this, days), holidays - holidays.mean(), national, area, noise, logits, theta,
-        drifts, onset, group, tuple(blocks), planted,
+        laws.season_path(this, days),
+        holidays - holidays.mean(),
+        national,
+        area,
+        noise,
+        logits,
+        theta,
+        drifts,
+        onset,
+        group,
+        tuple(blocks),
+        planted,
     )
     absences = _play(for_pupils, s, truth)
     return SimulatedYear(seed, start_year, areas, s, laws.school_dates(days, start_year), absences, known, last, truth)
@@ -267,8 +299,18 @@ def previous_year(year: SimulatedYear) -> SimulatedYear:
     area, blocks, _ = _draw_area(for_common, days, year.areas, None)
     noise = laws.autoregression(for_noise, days, len(s), NOISE_PHI, NOISE_SD[s.phase], from_zero=False)
     truth = Truth(
-        laws.season_path(year.last_season, days), holidays - holidays.mean(), national, area, noise, np.zeros((days, len(s))),
-        np.zeros(len(s)), (None,) * len(s), np.zeros(len(s), np.int32), np.full(len(s), -1, np.int32), tuple(blocks), None,
+        laws.season_path(year.last_season, days),
+        holidays - holidays.mean(),
+        national,
+        area,
+        noise,
+        np.zeros((days, len(s))),
+        np.zeros(len(s)),
+        (None,) * len(s),
+        np.zeros(len(s), np.int32),
+        np.full(len(s), -1, np.int32),
+        tuple(blocks),
+        None,
     )
     dates = laws.school_dates(days, year.start_year - 1)
     known = laws.season_path(before, days) + holidays

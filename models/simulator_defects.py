@@ -7,12 +7,15 @@ Put those that write registers (`all_present_registers`, `provisional_codes`) be
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.numbers import Ints
-from models.simulator import SimulatedYear
 from models.simulator_registers import MORNING, OFFICE, Note, Sent, law, moments, together
+
+if TYPE_CHECKING:
+    from models.numbers import Ints
+    from models.simulator import SimulatedYear
 
 __all__ = ["all_present_registers", "all_present_stretches", "late_registers", "missing_registers", "provisional_codes", "silent_schools"]
 
@@ -50,8 +53,15 @@ def all_present_stretches(year: SimulatedYear, sent: Sent, seed: int = 0, share:
 
 
 def provisional_codes(
-    year: SimulatedYear, sent: Sent, seed: int = 0, *, excess: float = 0.06, spread: float = 0.03, bad_share: float = 0.2,
-    bad_times: float = 3.0, corrected: bool = True,
+    year: SimulatedYear,
+    sent: Sent,
+    seed: int = 0,
+    *,
+    excess: float = 0.06,
+    spread: float = 0.03,
+    bad_share: float = 0.2,
+    bad_times: float = 3.0,
+    corrected: bool = True,
 ) -> Sent:
     """First revisions hold too many absences, under N; unless `corrected` is false, a second one takes them out later.
 

@@ -14,8 +14,19 @@ import numpy as np
 from models.numbers import Floats, Ints, ratio
 
 __all__ = [
-    "AreaEvent", "Season", "Shock", "area_events", "autoregression", "calendar", "draw_season", "events_path", "pupils",
-    "school_dates", "season_path", "weekday", "window",
+    "AreaEvent",
+    "Season",
+    "Shock",
+    "area_events",
+    "autoregression",
+    "calendar",
+    "draw_season",
+    "events_path",
+    "pupils",
+    "school_dates",
+    "season_path",
+    "weekday",
+    "window",
 ]
 
 YEAR_DAYS, WEEK_DAYS = 190, 5

@@ -7,19 +7,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from models.batch import CODE_BITS, PUPILS_BITS, Batch, concatenate
-from models.numbers import Bools, Ints
 from models.simulator import GROUPS, PHASE_GROUPS, SimulatedYear
 from models.simulator_codes import CODE_COLUMNS, NO_REASON, PRESENT, Counts
 from schemas.codes import CODE_IDS, YEAR_GROUP_IDS
 
+if TYPE_CHECKING:
+    from models.numbers import Bools, Ints
+
 __all__ = [
-    "AFTERNOON", "MORNING", "OFFICE", "SOURCE", "Moments", "Note", "Sent", "clean_registers", "law", "moments", "to_batch", "together",
+    "AFTERNOON",
+    "MORNING",
+    "OFFICE",
+    "SOURCE",
+    "Moments",
+    "Note",
+    "Sent",
+    "clean_registers",
+    "law",
+    "moments",
+    "to_batch",
+    "together",
 ]
 
 Moments = np.ndarray[Any, np.dtype[np.int64]]
@@ -68,8 +81,14 @@ class Sent:
     def rows(self, index: Ints | Bools | np.ndarray[Any, np.dtype[np.int64]]) -> Sent:
         """These rows, with all notes."""
         return replace(
-            self, school=self.school[index], day=self.day[index], session=self.session[index], revision=self.revision[index],
-            recorded_at=self.recorded_at[index], provisional=self.provisional[index], all_present=self.all_present[index],
+            self,
+            school=self.school[index],
+            day=self.day[index],
+            session=self.session[index],
+            revision=self.revision[index],
+            recorded_at=self.recorded_at[index],
+            provisional=self.provisional[index],
+            all_present=self.all_present[index],
         )
 
     def noted(self, *notes: Note) -> Sent:
@@ -106,9 +125,14 @@ def clean_registers(year: SimulatedYear) -> Sent:
 def together(a: Sent, b: Sent) -> Sent:
     """The rows of both, with the notes of the first."""
     return Sent(
-        np.concatenate([a.school, b.school]), np.concatenate([a.day, b.day]), np.concatenate([a.session, b.session]),
-        np.concatenate([a.revision, b.revision]), np.concatenate([a.recorded_at, b.recorded_at]),
-        np.concatenate([a.provisional, b.provisional]), np.concatenate([a.all_present, b.all_present]), a.notes,
+        np.concatenate([a.school, b.school]),
+        np.concatenate([a.day, b.day]),
+        np.concatenate([a.session, b.session]),
+        np.concatenate([a.revision, b.revision]),
+        np.concatenate([a.recorded_at, b.recorded_at]),
+        np.concatenate([a.provisional, b.provisional]),
+        np.concatenate([a.all_present, b.all_present]),
+        a.notes,
     )
 
 
@@ -132,8 +156,15 @@ def _batch(year: SimulatedYear, codes: Counts, sent: Sent) -> Batch:
     cells = (((group << np.uint32(PUPILS_BITS + CODE_BITS)) | (code << np.uint32(PUPILS_BITS))) | counts)[there]
     start = np.concatenate([[0], np.cumsum(there.sum(axis=(1, 2)))]).astype(np.int64)
     return Batch(
-        year.schools.urn[sent.school], year.dates[sent.day], sent.session.astype(np.uint8), sent.revision, sent.recorded_at,
-        np.zeros(len(sent), np.int32), start, cells, (SOURCE,),
+        year.schools.urn[sent.school],
+        year.dates[sent.day],
+        sent.session.astype(np.uint8),
+        sent.revision,
+        sent.recorded_at,
+        np.zeros(len(sent), np.int32),
+        start,
+        cells,
+        (SOURCE,),
     )
 
 

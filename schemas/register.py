@@ -22,8 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "FIELDS", "INT32_MAX", "SOURCE_CHARACTERS_MAX", "Session", "SessionAttendance",
-    "canonical", "canonical_text", "iso_date", "parse",
+    "FIELDS",
+    "INT32_MAX",
+    "SOURCE_CHARACTERS_MAX",
+    "Session",
+    "SessionAttendance",
+    "canonical",
+    "canonical_text",
+    "iso_date",
+    "parse",
 ]
 
 INT32_MAX = 2**31 - 1
@@ -33,9 +40,11 @@ NESTED_MAX = 64
 
 Session = Literal["AM", "PM"]
 _COUNTS_SCHEMA: dict[str, Any] = {
-    "minProperties": 1, "propertyNames": {"enum": list(YEAR_GROUPS)},
+    "minProperties": 1,
+    "propertyNames": {"enum": list(YEAR_GROUPS)},
     "additionalProperties": {
-        "type": "object", "propertyNames": {"enum": list(CODE_IDS)},
+        "type": "object",
+        "propertyNames": {"enum": list(CODE_IDS)},
         "additionalProperties": {"type": "integer", "minimum": 0, "maximum": PUPILS_MAX},
     },
 }
@@ -77,9 +86,13 @@ def parse(raw: bytes) -> SessionAttendance:
     fields = _object(raw)
     day = _attendance_date(fields["attendance_date"])
     register = SessionAttendance.model_construct(
-        urn=_whole(fields["urn"], "urn", 1), attendance_date=day, session=_session(fields["session"]),
-        revision=_whole(fields["revision"], "revision", 0), recorded_at=_recorded_at(fields["recorded_at"]),
-        source=_source(fields["source"]), counts=_counts(fields["counts"], day),
+        urn=_whole(fields["urn"], "urn", 1),
+        attendance_date=day,
+        session=_session(fields["session"]),
+        revision=_whole(fields["revision"], "revision", 0),
+        recorded_at=_recorded_at(fields["recorded_at"]),
+        source=_source(fields["source"]),
+        counts=_counts(fields["counts"], day),
     )
     _not_from_the_future(register)
     return register
@@ -89,20 +102,35 @@ def canonical(register: SessionAttendance) -> bytes:
     """The bytes whose SHA-256 breaks ties, and which the input log keeps: equal exactly when two registers say the same."""
     counts = {group: {code: n for code, n in codes.items() if n} for group, codes in register.counts.items()}
     return canonical_text(
-        register.urn, register.attendance_date, register.session, register.revision, register.recorded_at, register.source,
+        register.urn,
+        register.attendance_date,
+        register.session,
+        register.revision,
+        register.recorded_at,
+        register.source,
         {group: codes for group, codes in counts.items() if codes},
     )
 
 
 def canonical_text(
-    urn: int, attendance_date: date, session: str, revision: int, recorded_at: datetime, source: str,
+    urn: int,
+    attendance_date: date,
+    session: str,
+    revision: int,
+    recorded_at: datetime,
+    source: str,
     counts: Mapping[str, Mapping[str, int]],
 ) -> bytes:
     """The same from its parts; `counts` without zeros and without empty year groups, in any order."""
     at = recorded_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     said = {
-        "urn": urn, "attendance_date": attendance_date.isoformat(), "session": session, "revision": revision,
-        "recorded_at": at, "source": source, "counts": counts,
+        "urn": urn,
+        "attendance_date": attendance_date.isoformat(),
+        "session": session,
+        "revision": revision,
+        "recorded_at": at,
+        "source": source,
+        "counts": counts,
     }
     return json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
@@ -219,7 +247,14 @@ def _recorded_at(value: object) -> datetime:
     if not (form[6] or form[7]):
         _refuse(RejectReason.NO_OFFSET, f"recorded_at is {_shown(value)}; add Z or an offset such as +01:00")
     local = datetime(
-        day.year, day.month, day.day, int(form[2]), int(form[3]), int(form[4]), int((form[5] or "0")[:6].ljust(6, "0")), tzinfo=UTC,
+        day.year,
+        day.month,
+        day.day,
+        int(form[2]),
+        int(form[3]),
+        int(form[4]),
+        int((form[5] or "0")[:6].ljust(6, "0")),
+        tzinfo=UTC,
     )
     offset = timedelta(hours=int(form[8] or 0), minutes=int(form[9] or 0))
     try:

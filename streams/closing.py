@@ -122,7 +122,7 @@ class Closing:
             if order is None:
                 return None
             self._runner.close(order.day, order.positions)
-        except Exception as error:  # noqa: BLE001 - its fate: counted, said on /ready, tried again with growing pauses.
+        except Exception as error:
             _log.exception("a close failed")
             self._failed(order, error)
             return None
@@ -142,7 +142,7 @@ class Closing:
         self._not_before = self._monotonic() + ABANDONED_PAUSE_SECONDS
         try:
             self._runner.abandon(f"failed {ATTEMPTS_MAX} times: {type(error).__name__}")
-        except Exception:  # noqa: BLE001 - its fate: /ready already says that the close failed; the next try folds the control log again.
+        except Exception:
             _log.exception("a failed close could not be abandoned")
 
     def _run(self) -> None:

@@ -157,8 +157,13 @@ class _Block:
             self.prefixes.append(array("I", [pack(YEAR_GROUP_IDS[group], CODE_IDS[code], 0) for code in codes]).tobytes())
             self.pupils += codes.values()
         self.head += (
-            register.urn, register.attendance_date.toordinal() - _EPOCH_DAY, register.session == "PM", register.revision,
-            (register.recorded_at - _EPOCH) // timedelta(microseconds=1), self.sources[register.source][0], len(self.pupils),
+            register.urn,
+            register.attendance_date.toordinal() - _EPOCH_DAY,
+            register.session == "PM",
+            register.revision,
+            (register.recorded_at - _EPOCH) // timedelta(microseconds=1),
+            self.sources[register.source][0],
+            len(self.pupils),
         )
         self.taken.append(line)
 
@@ -219,8 +224,15 @@ def _columns(block: _Block) -> Decoded:
         rejects.sort(key=lambda placed: placed[0])
         head, start = head[held], np.concatenate([start[:1], start[1:][held]])
     batch = Batch(
-        head[:, 0].astype(np.int32), head[:, 1].astype(np.int32), head[:, 2].astype(np.uint8), head[:, 3].astype(np.int32),
-        head[:, 4].copy(), head[:, 5].astype(np.int32), start, cells, tuple(block.sources),
+        head[:, 0].astype(np.int32),
+        head[:, 1].astype(np.int32),
+        head[:, 2].astype(np.uint8),
+        head[:, 3].astype(np.int32),
+        head[:, 4].copy(),
+        head[:, 5].astype(np.int32),
+        start,
+        cells,
+        tuple(block.sources),
     )
     return Decoded(batch, [reject for _, reject in rejects])
 

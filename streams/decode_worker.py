@@ -29,8 +29,14 @@ BLOCKS_MAX = 2
 """Blocks at a worker at once: the one it works on and the next."""
 
 _COLUMNS: dict[str, type[np.generic]] = {
-    "urn": np.int32, "day": np.int32, "session": np.uint8, "revision": np.int32, "recorded_at": np.int64, "source": np.int32,
-    "start": np.int64, "cells": np.uint32,
+    "urn": np.int32,
+    "day": np.int32,
+    "session": np.uint8,
+    "revision": np.int32,
+    "recorded_at": np.int64,
+    "source": np.int32,
+    "start": np.int64,
+    "cells": np.uint32,
 }
 
 

@@ -136,9 +136,7 @@ def _line(rows: Rows, first: int, last: int) -> bytes:
     for row in range(first, last):
         found = rows.counts[row].tolist()
         group = _said(rows, 6, row)
-        counts["null" if group is None else str(group)] = {
-            CODES[code].code: n for code, n in zip(rows.codes, found, strict=True) if n
-        }
+        counts["null" if group is None else str(group)] = {CODES[code].code: n for code, n in zip(rows.codes, found, strict=True) if n}
     text = json.dumps({**at, "counts": counts}, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogateescape")
 
@@ -174,8 +172,15 @@ def _batch(rows: Rows, start: Longs) -> Batch:
     packed, starts = sorted_cells(cells.ravel(), start * len(rows.codes))
     numbers, which = _numbered(source[first])
     return Batch(
-        urn[first].astype(np.int32), day[first].astype(np.int32), session[first].astype(np.uint8), revision[first].astype(np.int32),
-        at[first].astype(np.int64), which, starts, packed, tuple(rows.names[n].decode() for n in numbers),
+        urn[first].astype(np.int32),
+        day[first].astype(np.int32),
+        session[first].astype(np.uint8),
+        revision[first].astype(np.int32),
+        at[first].astype(np.int64),
+        which,
+        starts,
+        packed,
+        tuple(rows.names[n].decode() for n in numbers),
     )
 
 

@@ -28,9 +28,46 @@ __all__ = ["Written", "write", "write_calendar", "write_schools", "write_targets
 
 _WEEKEND_DAYS, _TERM_GAP_DAYS = 3, 14
 _WORDS = (
-    "Alder", "Ash", "Beech", "Birch", "Blackthorn", "Bramble", "Briar", "Broom", "Cedar", "Clover", "Cypress", "Elder", "Elm", "Fern",
-    "Foxglove", "Gorse", "Hawthorn", "Hazel", "Heather", "Holly", "Hornbeam", "Ivy", "Juniper", "Larch", "Laurel", "Lime", "Linden",
-    "Maple", "Myrtle", "Oak", "Pine", "Poplar", "Rowan", "Sage", "Sorrel", "Spruce", "Sycamore", "Thistle", "Willow", "Yew",
+    "Alder",
+    "Ash",
+    "Beech",
+    "Birch",
+    "Blackthorn",
+    "Bramble",
+    "Briar",
+    "Broom",
+    "Cedar",
+    "Clover",
+    "Cypress",
+    "Elder",
+    "Elm",
+    "Fern",
+    "Foxglove",
+    "Gorse",
+    "Hawthorn",
+    "Hazel",
+    "Heather",
+    "Holly",
+    "Hornbeam",
+    "Ivy",
+    "Juniper",
+    "Larch",
+    "Laurel",
+    "Lime",
+    "Linden",
+    "Maple",
+    "Myrtle",
+    "Oak",
+    "Pine",
+    "Poplar",
+    "Rowan",
+    "Sage",
+    "Sorrel",
+    "Spruce",
+    "Sycamore",
+    "Thistle",
+    "Willow",
+    "Yew",
 )
 
 
@@ -94,14 +131,21 @@ def _truth(year: SimulatedYear, sent: Sent) -> dict[str, object]:
 
     def event(e: AreaEvent) -> dict[str, object]:
         return {
-            "region": f"region {e.area + 1}", "first_date": dates[e.first_day - 1], "last_date": dates[e.last_day - 1],
-            "first_day": e.first_day, "last_day": e.last_day, "logits": round(e.logits, 6),
+            "region": f"region {e.area + 1}",
+            "first_date": dates[e.first_day - 1],
+            "last_date": dates[e.last_day - 1],
+            "first_day": e.first_day,
+            "last_day": e.last_day,
+            "logits": round(e.logits, 6),
         }
 
     drifts = [
         {
-            "urn": int(schools.urn[i]), "kind": drift.kind, "size_points": drift.size_points,
-            "onset_day": int(truth.onset_day[i]), "onset_date": dates[truth.onset_day[i] - 1],
+            "urn": int(schools.urn[i]),
+            "kind": drift.kind,
+            "size_points": drift.size_points,
+            "onset_day": int(truth.onset_day[i]),
+            "onset_date": dates[truth.onset_day[i] - 1],
             "year_group": schools.year_groups(i)[truth.drift_group[i]] if truth.drift_group[i] >= 0 else None,
         }
         for i, drift in enumerate(truth.drifts)
@@ -109,15 +153,25 @@ def _truth(year: SimulatedYear, sent: Sent) -> dict[str, object]:
     ]
     defects = [
         {
-            "kind": note.kind, "urn": int(schools.urn[note.school]) if note.school >= 0 else None,
-            "first_date": dates[note.first_day - 1], "last_date": dates[note.last_day - 1], "number": round(note.number, 6),
+            "kind": note.kind,
+            "urn": int(schools.urn[note.school]) if note.school >= 0 else None,
+            "first_date": dates[note.first_day - 1],
+            "last_date": dates[note.last_day - 1],
+            "number": round(note.number, 6),
         }
         for note in sent.notes
     ]
     return {
-        "seed": year.seed, "schools": len(schools), "areas": year.areas, "school_days": len(dates), "first_date": dates[0],
-        "last_date": dates[-1], "drifts": drifts, "shock": event(truth.shock) if truth.shock else None,
-        "area_blocks": [event(e) for e in truth.blocks], "defects": defects,
+        "seed": year.seed,
+        "schools": len(schools),
+        "areas": year.areas,
+        "school_days": len(dates),
+        "first_date": dates[0],
+        "last_date": dates[-1],
+        "drifts": drifts,
+        "shock": event(truth.shock) if truth.shock else None,
+        "area_blocks": [event(e) for e in truth.blocks],
+        "defects": defects,
     }
 
 
@@ -131,8 +185,13 @@ def write(year: SimulatedYear, directory: Path, *, sent: Sent | None = None, lay
     sent = clean_registers(year) if sent is None else sent
     batch = to_batch(year, split_codes(year), sent)
     written = Written(
-        directory / f"sessions.{layout}", directory / "schools.csv", directory / "targets.csv", directory / "calendar.csv",
-        directory / "truth.json", directory / "history.jsonl.gz" if history else None, len(batch),
+        directory / f"sessions.{layout}",
+        directory / "schools.csv",
+        directory / "targets.csv",
+        directory / "calendar.csv",
+        directory / "truth.json",
+        directory / "history.jsonl.gz" if history else None,
+        len(batch),
     )
     write_registers(batch, written.sessions, layout)
     write_schools(written.schools, year.schools)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from models.numbers import Ints
 
 __all__ = ["Layout", "iso_dates", "json_lines", "parquet_schema", "parquet_tables", "write_registers"]
@@ -46,8 +48,15 @@ def _cell_starts(batch: Batch) -> tuple[Any, Any, Any, Any]:
 def _part(batch: Batch, first: int, last: int) -> Batch:
     cells = batch.cells[batch.start[first] : batch.start[last]]
     return Batch(
-        batch.urn[first:last], batch.day[first:last], batch.session[first:last], batch.revision[first:last], batch.recorded_at[first:last],
-        batch.source[first:last], batch.start[first : last + 1] - batch.start[first], cells, batch.sources,
+        batch.urn[first:last],
+        batch.day[first:last],
+        batch.session[first:last],
+        batch.revision[first:last],
+        batch.recorded_at[first:last],
+        batch.source[first:last],
+        batch.start[first : last + 1] - batch.start[first],
+        cells,
+        batch.sources,
     )
 
 
@@ -58,7 +67,7 @@ def _parts(batch: Batch) -> Iterator[Batch]:
         yield _part(batch, first, min(first + _REGISTERS, len(batch)))
 
 
-def _keys() -> Any:
+def _keys() -> NDArray[np.object_]:
     """What stands before a number, by what the cell opens, its year group and its code."""
     keys = np.empty((3, len(YEAR_GROUPS), len(CODES)), object)
     for g, group in enumerate(YEAR_GROUPS):
@@ -80,9 +89,15 @@ def json_lines(batch: Batch) -> Iterator[bytes]:
         group, code, pupils, opens = _cell_starts(part)
         cells = [key + str(n) for key, n in zip(keys[opens, group, code].tolist(), pupils.tolist(), strict=True)]
         heads = zip(
-            part.urn.tolist(), iso_dates(part.day), part.session.tolist(), part.revision.tolist(),
-            np.datetime_as_string(part.recorded_at.astype("datetime64[us]"), unit=unit).tolist(), part.source.tolist(),
-            part.start[:-1].tolist(), part.start[1:].tolist(), strict=True,
+            part.urn.tolist(),
+            iso_dates(part.day),
+            part.session.tolist(),
+            part.revision.tolist(),
+            np.datetime_as_string(part.recorded_at.astype("datetime64[us]"), unit=unit).tolist(),
+            part.source.tolist(),
+            part.start[:-1].tolist(),
+            part.start[1:].tolist(),
+            strict=True,
         )
         for urn, day, session, revision, at, source, first, last in heads:
             counts = "".join(cells[first:last])
@@ -95,8 +110,13 @@ def json_lines(batch: Batch) -> Iterator[bytes]:
 def parquet_schema() -> pa.Schema:
     """The layout of `contracts.md` section 1: eight columns, where a missing code is null, and one column for every code."""
     head = [
-        ("urn", pa.int32()), ("attendance_date", pa.date32()), ("session", pa.string()), ("revision", pa.int32()),
-        ("recorded_at", pa.timestamp("us", "UTC")), ("source", pa.string()), ("year_group", pa.string()),
+        ("urn", pa.int32()),
+        ("attendance_date", pa.date32()),
+        ("session", pa.string()),
+        ("revision", pa.int32()),
+        ("recorded_at", pa.timestamp("us", "UTC")),
+        ("source", pa.string()),
+        ("year_group", pa.string()),
     ]
     return pa.schema([*head, *((row.code, pa.int32()) for row in CODES)])
 
@@ -109,10 +129,13 @@ def parquet_tables(batch: Batch) -> Iterator[pa.Table]:
         row = np.cumsum(opens > 0) - 1
         register = np.repeat(np.arange(len(part)), np.diff(part.start))[opens > 0]
         columns: list[Any] = [
-            pa.array(part.urn[register]), pa.array(part.day[register]).cast(pa.date32()),
-            pa.array(np.array(["AM", "PM"], object)[part.session[register]], pa.string()), pa.array(part.revision[register]),
+            pa.array(part.urn[register]),
+            pa.array(part.day[register]).cast(pa.date32()),
+            pa.array(np.array(["AM", "PM"], object)[part.session[register]], pa.string()),
+            pa.array(part.revision[register]),
             pa.array(part.recorded_at[register], pa.timestamp("us", "UTC")),
-            pa.array(np.array(part.sources, object)[part.source[register]], pa.string()), pa.array(names[group[opens > 0]], pa.string()),
+            pa.array(np.array(part.sources, object)[part.source[register]], pa.string()),
+            pa.array(names[group[opens > 0]], pa.string()),
         ]
         for c in range(len(CODES)):
             mine = code == c

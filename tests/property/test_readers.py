@@ -25,27 +25,47 @@ _GROUPS = st.sampled_from([*YEAR_GROUPS[:16], *YEAR_GROUPS[8:10]])
 _CODES = st.sampled_from([*CODE_IDS, *"/LION#"])
 _PUPILS = st.sampled_from([0, 1, 7, 170, 999_999])
 _DATES = st.sampled_from(["2026-10-05", "2026-10-06", "2024-08-18", "1999-12-31"])
-_MOMENTS = st.sampled_from([
-    "2026-10-05T09:41:07Z", "2026-10-05T23:59:59.999999Z", "2026-10-06T09:00:00.25+01:00", "2030-01-01T00:00:00-05:30",
-])
+_MOMENTS = st.sampled_from(
+    [
+        "2026-10-05T09:41:07Z",
+        "2026-10-05T23:59:59.999999Z",
+        "2026-10-06T09:00:00.25+01:00",
+        "2030-01-01T00:00:00-05:30",
+    ]
+)
 _COUNTS = st.dictionaries(_GROUPS, st.dictionaries(_CODES, _PUPILS, max_size=6), max_size=4) | st.fixed_dictionaries(
     {"all": st.dictionaries(_CODES, _PUPILS, max_size=4)}
 )
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
-    "urn": st.integers(1, 3) | st.just(2**31 - 1), "attendance_date": _DATES,
+    "urn": st.integers(1, 3) | st.just(2**31 - 1),
+    "attendance_date": _DATES,
     "session": st.sampled_from(["AM", "PM"]),
-    "revision": st.sampled_from([0, 1, 2**31 - 1]), "recorded_at": _MOMENTS, "source": st.sampled_from(["a", "b:c", "é"]),
+    "revision": st.sampled_from([0, 1, 2**31 - 1]),
+    "recorded_at": _MOMENTS,
+    "source": st.sampled_from(["a", "b:c", "é"]),
     "counts": _COUNTS,
 }
 HOSTILE: dict[str, st.SearchStrategy[Any]] = {
-    "urn": st.sampled_from([0, -1, 2**31, 1.0, True, None, "1"]), "attendance_date": st.sampled_from(["2027-01-01", "20261005", 5, None]),
-    "session": st.sampled_from(["am", "", None]), "revision": st.sampled_from([-1, 2**31, 0.0, False]),
+    "urn": st.sampled_from([0, -1, 2**31, 1.0, True, None, "1"]),
+    "attendance_date": st.sampled_from(["2027-01-01", "20261005", 5, None]),
+    "session": st.sampled_from(["am", "", None]),
+    "revision": st.sampled_from([-1, 2**31, 0.0, False]),
     "recorded_at": st.sampled_from(["2026-10-05T09:41:07", "x", 0, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]),
     "source": st.sampled_from(["", "x" * 201, None, "\ud800"]),
-    "counts": st.sampled_from([
-        {}, [], None, {"all": {"/": 1}, "7": {}}, {"7": []}, {"7": {"/": -1}}, {"7": {"/": 1.5}}, {"7": {"/": 2**63}}, {"7": {"QQ": 1}},
-        {"14": {}},
-    ]),
+    "counts": st.sampled_from(
+        [
+            {},
+            [],
+            None,
+            {"all": {"/": 1}, "7": {}},
+            {"7": []},
+            {"7": {"/": -1}},
+            {"7": {"/": 1.5}},
+            {"7": {"/": 2**63}},
+            {"7": {"QQ": 1}},
+            {"14": {}},
+        ]
+    ),
 }
 
 
@@ -126,7 +146,7 @@ def rows(register: dict[str, Any]) -> list[dict[str, Any]]:
 def as_line(register: dict[str, Any]) -> bytes:
     """The line that says the same as those rows: nothing that is 0."""
     at = datetime.fromisoformat(register["recorded_at"]).astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    moment = (datetime(1970, 1, 1) + at).isoformat(timespec="microseconds") + "Z"  # noqa: DTZ001 - only its text is used
+    moment = (datetime(1970, 1, 1) + at).isoformat(timespec="microseconds") + "Z"
     counts = {group: {c: codes[c] for c in CODE_IDS if codes.get(c)} for group, codes in register["counts"].items()}
     said = {**register, "recorded_at": moment, "counts": counts}
     return json.dumps({name: said[name] for name in FIELDS}, ensure_ascii=False, separators=(",", ":")).encode()
@@ -149,7 +169,8 @@ def test_parquet_is_accepted_and_refused_like_the_lines_that_say_the_same(
 
 # Rivals that agree in all but their counts cannot be told from one register when they stand side by side: not in Parquet.
 _RIVALS = st.lists(
-    st.fixed_dictionaries({**FIELDS, "urn": st.integers(1, 2), "counts": _COUNTS.filter(bool)}), max_size=8,
+    st.fixed_dictionaries({**FIELDS, "urn": st.integers(1, 2), "counts": _COUNTS.filter(bool)}),
+    max_size=8,
     unique_by=lambda register: tuple(register[name] for name in FIELDS if name != "counts"),
 )
 
@@ -172,9 +193,19 @@ def test_what_a_parquet_file_says_does_not_depend_on_the_order_of_its_registers(
 
 def test_a_moment_at_the_end_of_time_is_judged_alike() -> None:
     far = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    some = [json.dumps({
-        "urn": 1, "attendance_date": "9999-12-31", "session": "AM", "revision": 0, "source": "x", "counts": {"7": {"/": 1}},
-        "recorded_at": (far - timedelta(hours=h)).isoformat(),
-    }).encode() for h in range(50)]
+    some = [
+        json.dumps(
+            {
+                "urn": 1,
+                "attendance_date": "9999-12-31",
+                "session": "AM",
+                "revision": 0,
+                "source": "x",
+                "counts": {"7": {"/": 1}},
+                "recorded_at": (far - timedelta(hours=h)).isoformat(),
+            }
+        ).encode()
+        for h in range(50)
+    ]
     assert said([decode(some)]) == reference(some)
     assert len(reference(some)[0]) == 48

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _KINDS: tuple[DriftKind | None, ...] = (None, "step", "ramp", "year group")
 _WRITING: tuple[Callable[[SimulatedYear, Sent, int], Sent], ...] = (defects.all_present_registers, defects.provisional_codes)
 _TAKING: tuple[Callable[[SimulatedYear, Sent, int], Sent], ...] = (
-    defects.late_registers, defects.silent_schools, defects.missing_registers,
+    defects.late_registers,
+    defects.silent_schools,
+    defects.missing_registers,
 )
 
 
@@ -28,8 +30,13 @@ _TAKING: tuple[Callable[[SimulatedYear, Sent, int], Sent], ...] = (
 def years(draw: st.DrawFn) -> SimulatedYear:
     """Up to 12 schools and 20 days."""
     return make(
-        draw(st.integers(0, 2**64)), draw(st.integers(1, 12)), days=draw(st.integers(1, 20)), areas=draw(st.integers(1, 4)),
-        drift=draw(st.sampled_from(_KINDS)), share=draw(st.floats(0, 1)), shock=draw(st.sampled_from([None, Shock(), Shock(1.8, 1, 2)])),
+        draw(st.integers(0, 2**64)),
+        draw(st.integers(1, 12)),
+        days=draw(st.integers(1, 20)),
+        areas=draw(st.integers(1, 4)),
+        drift=draw(st.sampled_from(_KINDS)),
+        share=draw(st.floats(0, 1)),
+        shock=draw(st.sampled_from([None, Shock(), Shock(1.8, 1, 2)])),
         off_level=draw(st.floats(0, 0.3)),
     )
 
@@ -45,8 +52,10 @@ def test_absences_lie_between_none_and_all(year: SimulatedYear) -> None:
 @given(years(), st.permutations(_WRITING), st.permutations(_TAKING), st.integers(0, 1_000))
 @settings(max_examples=40, deadline=None)
 def test_every_register_holds_the_roll_and_one_revision_of_each_number(
-    year: SimulatedYear, writing: list[Callable[[SimulatedYear, Sent, int], Sent]],
-    taking: list[Callable[[SimulatedYear, Sent, int], Sent]], seed: int,
+    year: SimulatedYear,
+    writing: list[Callable[[SimulatedYear, Sent, int], Sent]],
+    taking: list[Callable[[SimulatedYear, Sent, int], Sent]],
+    seed: int,
 ) -> None:
     sent = clean_registers(year)
     for defect in [*writing, *taking]:

@@ -158,11 +158,10 @@ def test_the_state_funeral_is_not_read_as_absence(daily: Daily) -> None:
     here &= np.isin(daily.columns["school_type"], ["Primary", "Secondary"]) & known(daily)
     possible, absence = daily.number("possible_sessions"), daily.number("overall_absence")
     by_unit: dict[tuple[str, str], list[int]] = {}
-    for i in np.flatnonzero(here):
-        by_unit.setdefault((daily.columns["new_la_code"][i], daily.columns["school_type"][i]), []).append(int(i))
+    for i in np.flatnonzero(here).tolist():
+        by_unit.setdefault((daily.columns["new_la_code"][i], daily.columns["school_type"][i]), []).append(i)
     days = {str(date(2022, 9, 19) + timedelta(days=n)) for n in range(1, 15)}
-    refused: int = 0
-    trusted: int = 0
+    refused = trusted = 0
     for rows in by_unit.values():
         usual = Usual.start(1)
         for i in rows:

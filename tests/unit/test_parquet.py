@@ -25,8 +25,16 @@ if TYPE_CHECKING:
 
 def row(urn: int, group: str, **changed: Any) -> dict[str, Any]:
     return {
-        "urn": urn, "attendance_date": date(2026, 10, 5), "session": "AM", "revision": 0,
-        "recorded_at": datetime(2026, 10, 5, 9, tzinfo=UTC), "source": "a", "year_group": group, "/": 100, "I": 3, **changed,
+        "urn": urn,
+        "attendance_date": date(2026, 10, 5),
+        "session": "AM",
+        "revision": 0,
+        "recorded_at": datetime(2026, 10, 5, 9, tzinfo=UTC),
+        "source": "a",
+        "year_group": group,
+        "/": 100,
+        "I": 3,
+        **changed,
     }
 
 
@@ -64,8 +72,13 @@ RUNS: list[tuple[str, list[dict[str, Any]], list[tuple[int, str]], list[str]]] =
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 1000])
 @pytest.mark.parametrize(("case", "rows", "accepted", "rejected"), RUNS, ids=[run[0] for run in RUNS])
 def test_rows_become_registers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int, case: str, rows: list[dict[str, Any]],
-    accepted: list[tuple[int, str]], rejected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch_rows: int,
+    case: str,
+    rows: list[dict[str, Any]],
+    accepted: list[tuple[int, str]],
+    rejected: list[str],
 ) -> None:
     monkeypatch.setattr(parquet, "BATCH_ROWS", batch_rows)
     assert outcome(tmp_path / "s.parquet", rows) == (accepted, rejected)
@@ -84,19 +97,31 @@ def test_registers_written_as_parquet_are_read_again(tmp_path: Path) -> None:
 
 
 def test_other_widths_units_and_missing_codes_are_as_good(tmp_path: Path) -> None:
-    schema = pa.schema([
-        ("urn", pa.int64()), ("attendance_date", pa.date32()), ("session", pa.dictionary(pa.int8(), pa.string())), ("revision", pa.int16()),
-        ("recorded_at", pa.timestamp("ms", "Europe/London")), ("source", pa.large_string()), ("year_group", pa.string()),
-        ("I", pa.int64()), ("/", pa.uint16()), ("note", pa.string()),
-    ])
+    schema = pa.schema(
+        [
+            ("urn", pa.int64()),
+            ("attendance_date", pa.date32()),
+            ("session", pa.dictionary(pa.int8(), pa.string())),
+            ("revision", pa.int16()),
+            ("recorded_at", pa.timestamp("ms", "Europe/London")),
+            ("source", pa.large_string()),
+            ("year_group", pa.string()),
+            ("I", pa.int64()),
+            ("/", pa.uint16()),
+            ("note", pa.string()),
+        ]
+    )
     rows = [row(1, "7"), row(2, "7", I=2**40), row(2**40, "7")]
     assert outcome(tmp_path / "s.parquet", rows, schema) == ([(1, "7")], ["count_too_large", "wrong_field"])
 
 
 COLUMNS: list[tuple[str, str, pa.DataType | None]] = [
-    ("a column is missing", "source", None), ("a date as text", "attendance_date", pa.string()),
-    ("a moment without zone", "recorded_at", pa.timestamp("us")), ("a fractional count", "I", pa.float64()),
-    ("a code nobody knows", "Z9", pa.int32()), ("a quoted URN", "urn", pa.string()),
+    ("a column is missing", "source", None),
+    ("a date as text", "attendance_date", pa.string()),
+    ("a moment without zone", "recorded_at", pa.timestamp("us")),
+    ("a fractional count", "I", pa.float64()),
+    ("a code nobody knows", "Z9", pa.int32()),
+    ("a quoted URN", "urn", pa.string()),
 ]
 
 

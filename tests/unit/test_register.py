@@ -16,8 +16,13 @@ from schemas.reject import Reject, RejectReason
 from streams.decode import decode
 
 EXAMPLE: dict[str, Any] = {
-    "urn": 123456, "attendance_date": "2026-10-05", "session": "AM", "revision": 0, "recorded_at": "2026-10-05T09:41:07Z",
-    "source": "arbor-export", "counts": {"7": {"/": 170, "L": 4, "I": 6, "O": 2}, "8": {"/": 165, "N": 3}},
+    "urn": 123456,
+    "attendance_date": "2026-10-05",
+    "session": "AM",
+    "revision": 0,
+    "recorded_at": "2026-10-05T09:41:07Z",
+    "source": "arbor-export",
+    "counts": {"7": {"/": 170, "L": 4, "I": 6, "O": 2}, "8": {"/": 165, "N": 3}},
 }
 
 
@@ -87,8 +92,11 @@ BROKEN: list[tuple[str, str, bytes]] = [
     ("a count of 5,000 digits", "count_too_large", line().replace(b"170", b"9" * 5000)),
     ("no count at all", "wrong_count", line(counts={"7": {"/": None}})),
     ("two days ahead", "future_date", line(attendance_date="2026-10-07")),
-    ("a day ahead by the sender's clock, two in London", "future_date",
-     line(attendance_date="2026-10-07", recorded_at="2026-10-06T08:00:00+14:00")),
+    (
+        "a day ahead by the sender's clock, two in London",
+        "future_date",
+        line(attendance_date="2026-10-07", recorded_at="2026-10-06T08:00:00+14:00"),
+    ),
 ]
 
 SOUND: list[tuple[str, bytes]] = [
@@ -141,7 +149,9 @@ def test_a_reject_keeps_the_line_without_its_blanks() -> None:
     original = line(urn=0)
     reject = decode([b"  " + original + b" \r"]).rejects[0]
     assert json.loads(reject.to_line()) == {
-        "reason": "wrong_field", "sha256": hashlib.sha256(original).hexdigest(), "original": original.decode(),
+        "reason": "wrong_field",
+        "sha256": hashlib.sha256(original).hexdigest(),
+        "original": original.decode(),
     }
 
 

@@ -133,4 +133,4 @@ def test_a_year_from_its_first_day_to_the_next_years_is_walked_without_a_gap() -
 
 def test_a_time_without_an_offset_is_a_broken_promise() -> None:
     with pytest.raises(BrokenPromise):
-        due(datetime(2026, 10, 5, 17, 30), WEEK, [], _arrived(), TIMES)  # noqa: DTZ001 - the fault under test
+        due(datetime(2026, 10, 5, 17, 30), WEEK, [], _arrived(), TIMES)

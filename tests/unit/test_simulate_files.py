@@ -8,7 +8,7 @@ import importlib
 import json
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,6 +23,9 @@ from schemas.codes import CODE_IDS, CODES, YEAR_GROUP_IDS
 from schemas.errors import BrokenPromise
 from streams.simulate import Written, write, write_calendar
 from streams.write_registers import json_lines, parquet_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def small() -> tuple[SimulatedYear, Sent]:
@@ -69,8 +72,15 @@ def test_the_decoder_gives_the_batch_back() -> None:
 def test_a_register_without_pupils_is_refused() -> None:
     b = batch()
     empty = replace(
-        b, urn=b.urn[:1], day=b.day[:1], session=b.session[:1], revision=b.revision[:1], recorded_at=b.recorded_at[:1], source=b.source[:1],
-        start=np.zeros(2, np.int64), cells=b.cells[:0],
+        b,
+        urn=b.urn[:1],
+        day=b.day[:1],
+        session=b.session[:1],
+        revision=b.revision[:1],
+        recorded_at=b.recorded_at[:1],
+        source=b.source[:1],
+        start=np.zeros(2, np.int64),
+        cells=b.cells[:0],
     )
     with pytest.raises(BrokenPromise):
         list(json_lines(empty))
