@@ -38,6 +38,7 @@ test-fast: setup-dev  ## the tests that take seconds
 
 lint: setup-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 
 types: setup-dev
 	$(BIN)/mypy
@@ -52,6 +53,7 @@ check: lint types imports docs test  ## what CI runs
 
 format: setup-dev
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 lock: setup-dev  ## resolve again, with hashes and without any registry's address
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml requirements/build.in -o requirements/runtime.lock

@@ -122,7 +122,7 @@ class Closing:
             if order is None:
                 return None
             self._runner.close(order.day, order.positions)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (its fate: logged, shown on /ready, tried again with pauses, then abandoned)
             _log.exception("a close failed")
             self._failed(order, error)
             return None
@@ -142,7 +142,7 @@ class Closing:
         self._not_before = self._monotonic() + ABANDONED_PAUSE_SECONDS
         try:
             self._runner.abandon(f"failed {ATTEMPTS_MAX} times: {type(error).__name__}")
-        except Exception:
+        except Exception:  # noqa: BLE001 (its fate: logged and shown; the thread goes on)
             _log.exception("a failed close could not be abandoned")
 
     def _run(self) -> None:

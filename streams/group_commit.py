@@ -111,7 +111,7 @@ class GroupCommit:
             kept, refused = self._logs.append(
                 [body for one in group for body in one.registers], [reject for one in group for reject in one.rejects]
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (its fate: every sender of the group is told)
             self.failed = error
             self._release(group)
             for one in group:
