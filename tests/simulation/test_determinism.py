@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from streams.replay import Reference
 
+pytestmark = pytest.mark.slow
 LONDON = ZoneInfo("Europe/London")
 SENSITIVE = Budget.of_rate(0.5)
 OUTPUTS = ("readings.csv", "alerts.jsonl", "rejects.jsonl")

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from tests.streams_of_registers import line, small_year, write_reference
 
@@ -19,6 +20,7 @@ OUTPUTS = ("readings.csv", "alerts.jsonl", "rejects.jsonl", "parameters.json", "
 KILLS = 8
 
 
+@pytest.mark.slow
 def test_a_replay_killed_at_any_instant_leaves_whole_files_and_starts_again(tmp_path: Path) -> None:
     year = small_year(11, days=40, schools=40)
     sessions = tmp_path / "sessions.jsonl"
