@@ -28,7 +28,7 @@ _LEFT, _RIGHT, _LABEL_ROW, _LABEL_ROWS, _BOTTOM, _GAP = 40.0, 8.0, 15.0, 3, 20.0
 _MAIN_WIDE, _MAIN_NARROW, _STRIP = 220.0, 180.0, 64.0
 _STRIP_MOST = 4.0
 """The strip shows the statistic up to so many decision intervals."""
-_TICKS_MOST = 5
+_TICKS_MOST, _LETTER = 5, 6.6
 _ROOMY = 500.0
 """From this width on words are written out."""
 
@@ -157,7 +157,7 @@ def _marks(root: ET.Element, chart: AlertChart, main: _Panel, strip: _Panel) -> 
         _rule(root, kind, x, y - 9, x, strip.bottom_y if kind == "opened" else main.bottom_y)
         labels.append((x, y, words, kind))
     for x, y, words, kind in labels:
-        late = x > (main.left + main.right) / 2
+        late = x + 5 + _LETTER * len(words) > main.right
         _text(root, x - 5 if late else x + 5, y, words, "end" if late else "start", kind)
 
 
