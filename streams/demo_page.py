@@ -38,16 +38,19 @@ class _Card:
     chart: str
     headline: str
     found_by: str
+    found_by_briefly: str
     size: str
     points: str
     since: str
     opened: str
+    opened_briefly: str
     area: str
     rarity: str | None
     target: str
     state: str
     truth: str
     false: bool
+    withdrawn: bool
     receipt: tuple[tuple[str, str], ...]
     wide: Markup
     narrow: Markup
@@ -122,16 +125,19 @@ def _card(demo: Demo, story: Story, chart: AlertChart, onset: date | None, targe
         chart=alert.chart or "",
         headline=f"{school}: about {excess} more absent each day than {against}",
         found_by=words.FOUND_BY[alert.kind],
+        found_by_briefly=words.FOUND_BY_BRIEFLY[alert.kind],
         size=f"{excess} a day",
         points=f"{100 * words.figure(alert, 'excess_ratio'):.1f} points of attendance",
         since=words.full_date(alert.onset_about or alert.opened_on),
         opened=words.full_date(alert.opened_on),
+        opened_briefly=words.table_date(alert.opened_on),
         area=_area_words(alert),
         rarity=words.rarity(alert),
         target="none" if np.isnan(target) else f"{100 * (1 - target):.1f} % attendance over the year",
         state=words.state_words(story),
         truth=truth,
         false=false,
+        withdrawn=story.withdrawn,
         receipt=_receipt(alert),
         wide=Markup(draw(chart, WIDE, f"{uid}-w", title, description)),  # noqa: S704 - made by an element tree, which escapes
         narrow=Markup(draw(chart, NARROW, f"{uid}-n", title, description)),  # noqa: S704 - the same
