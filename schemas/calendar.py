@@ -79,31 +79,46 @@ class Calendar:
         first = academic_year_starts(year)
         span = (first.replace(year=first.year + 1) - first).days
         weekday = np.array([(first + timedelta(days=i)).weekday() < 5 for i in range(span)])
-        own = {row.scope for row in self.rows}
+        own = self._by_scope()
         made: dict[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.bool_]]] = {}
         out = np.zeros((len(schools), span), bool)
         for i, school in enumerate(schools):
-            wanted = (f"urn:{school.urn}", f"local_authority:{school.local_authority}", f"region:{school.region}", "all")
-            scopes = tuple(scope for scope in wanted if scope in own)
+            scopes = tuple(scope for scope in _scopes(school) if scope in own)
             if scopes not in made:
-                made[scopes] = self._open(scopes, first, span) & weekday
+                made[scopes] = _open([own[scope] for scope in scopes], first, span) & weekday
             out[i] = made[scopes]
         some = np.flatnonzero(out.any(axis=0))
         return (some + (first - _EPOCH).days).astype(np.int32), out[:, some]
 
-    def _open(self, scopes: tuple[str, ...], first: date, span: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Term days of the most specific of these scopes that has any, less what any of them closes."""
-        days = np.zeros(span, bool)
-        for scope in scopes:
-            for row in self.rows:
-                if row.scope == scope and row.kind is CalendarKind.TERM:
-                    days[_part(row, first, span)] = True
-            if days.any():
-                break
+    def school_days(self, school: School, year: str) -> tuple[date, ...]:
+        """The days of one academic year on which this school is planned open; none if it has no term there."""
+        days, planned = self.planned([school], year)
+        return tuple(_EPOCH + timedelta(days=int(day)) for day in days[planned[0]])
+
+    def _by_scope(self) -> dict[str, list[CalendarRow]]:
+        out: dict[str, list[CalendarRow]] = {}
         for row in self.rows:
-            if row.scope in scopes and row.kind is CalendarKind.CLOSED:
-                days[_part(row, first, span)] = False
-        return days
+            out.setdefault(row.scope, []).append(row)
+        return out
+
+
+def _scopes(school: School) -> tuple[str, str, str, str]:
+    """What can speak of a school, the most specific first."""
+    return f"urn:{school.urn}", f"local_authority:{school.local_authority}", f"region:{school.region}", "all"
+
+
+def _open(scopes: list[list[CalendarRow]], first: date, span: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Term days of the first of these scopes that has any, less what any of them closes."""
+    days = np.zeros(span, bool)
+    for rows in scopes:
+        for row in rows:
+            if row.kind is CalendarKind.TERM:
+                days[_part(row, first, span)] = True
+        if days.any():
+            break
+    for row in (row for rows in scopes for row in rows if row.kind is CalendarKind.CLOSED):
+        days[_part(row, first, span)] = False
+    return days
 
 
 def _part(row: CalendarRow, first: date, span: int) -> slice:
