@@ -7,21 +7,28 @@ import json
 import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, NoReturn
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.codes import YEAR_GROUP_IDS
+from schemas.codes import YEAR_GROUP_IDS, YEAR_GROUPS
 from schemas.errors import InvalidRegister
-from schemas.reject import RejectReason
+from schemas.register import INT32_MAX, iso_date
+from schemas.reject import BLANKS, REGISTER_BYTES_MAX, RejectReason
 
 __all__ = ["Acknowledgement", "Verdict", "canonical", "parse", "winner"]
 
 _FIELDS = {"urn", "chart", "effective_date", "verdict", "revision", "recorded_at", "actor"}
 _LONDON = ZoneInfo("Europe/London")
-_INTEGER_MAX = 2**31 - 1
-_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_ACTOR_CHARACTERS_MAX = 200
+_BRACKETS_MAX = 256  # Nothing in an acknowledgement is nested; this many never meet the stack's limit.
+_DIGITS_MAX = 18
+_MOMENT = re.compile(
+    r"([0-9-]{10})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Verdict(StrEnum):
@@ -41,35 +48,26 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    urn: int
-    chart: str
+    urn: Annotated[int, Field(ge=1, le=INT32_MAX)]
+    chart: Annotated[str, Field(json_schema_extra={"enum": ["T", "C", *(f"G:{group}" for group in YEAR_GROUPS)]})]
     effective_date: date
     verdict: Verdict
-    revision: int
-    recorded_at: datetime
-    actor: str
+    revision: Annotated[int, Field(ge=0, le=INT32_MAX)]
+    recorded_at: AwareDatetime
+    actor: Annotated[str, Field(min_length=1, max_length=_ACTOR_CHARACTERS_MAX)]
 
 
 def parse(raw: bytes) -> Acknowledgement:
     """One JSON object, held to the same strictness as a register; raises InvalidRegister with the named reason."""
-    try:
-        said = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_twice)
-    except UnicodeDecodeError as error:
-        raise InvalidRegister(RejectReason.NOT_UTF8, str(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidRegister(RejectReason.NOT_JSON, str(error)[:200]) from error
-    if not isinstance(said, dict):
-        raise InvalidRegister(RejectReason.NOT_AN_OBJECT, "an acknowledgement is one JSON object")
-    for reason, names in ((RejectReason.MISSING_FIELD, _FIELDS - said.keys()), (RejectReason.UNKNOWN_FIELD, said.keys() - _FIELDS)):
-        if names:
-            raise InvalidRegister(reason, ", ".join(sorted(names))[:200])
+    said = _object(raw.strip(BLANKS))
+    recorded_at = _recorded_at(said["recorded_at"])
     return Acknowledgement(
         urn=_integer(said, "urn", 1),
         chart=_chart(said["chart"]),
-        effective_date=_effective_date(said),
+        effective_date=_effective_date(said["effective_date"], recorded_at),
         verdict=_verdict(said["verdict"]),
         revision=_integer(said, "revision", 0),
-        recorded_at=_moment(said["recorded_at"]),
+        recorded_at=recorded_at,
         actor=_actor(said["actor"]),
     )
 
@@ -86,11 +84,40 @@ def winner(one: Acknowledgement, other: Acknowledgement) -> Acknowledgement:
     return max(one, other, key=lambda a: (a.revision, a.recorded_at, hashlib.sha256(canonical(a)).digest()))
 
 
+def _object(raw: bytes) -> dict[str, Any]:
+    """The seven fields, each once, their values not yet looked at."""
+    if len(raw) > REGISTER_BYTES_MAX:
+        raise InvalidRegister(RejectReason.OVERSIZED, f"{len(raw)} bytes; at most {REGISTER_BYTES_MAX} are read")
+    if raw.count(b"[") + raw.count(b"{") > _BRACKETS_MAX:
+        raise InvalidRegister(RejectReason.NOT_JSON, f"more than {_BRACKETS_MAX} brackets")
+    try:
+        said = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_twice, parse_int=_number, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidRegister(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8") from error
+    except ValueError as error:
+        raise InvalidRegister(RejectReason.NOT_JSON, ascii(str(error))[:200]) from error
+    if not isinstance(said, dict):
+        raise InvalidRegister(RejectReason.NOT_AN_OBJECT, "an acknowledgement is one JSON object")
+    for reason, names in ((RejectReason.UNKNOWN_FIELD, said.keys() - _FIELDS), (RejectReason.MISSING_FIELD, _FIELDS - said.keys())):
+        if names:
+            raise InvalidRegister(reason, ascii(sorted(names))[:200])
+    return said
+
+
 def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out = dict(pairs)
     if len(out) < len(pairs):
         raise InvalidRegister(RejectReason.DUPLICATE_KEY, "a key stands twice")
     return out
+
+
+def _number(digits: str) -> int:
+    """Any length; of a number this long only matters that it is too large."""
+    return int(digits[:_DIGITS_MAX])
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _wrong(field: str, remedy: str) -> InvalidRegister:
@@ -99,14 +126,14 @@ def _wrong(field: str, remedy: str) -> InvalidRegister:
 
 def _integer(said: dict[str, Any], field: str, least: int) -> int:
     value = said[field]
-    if type(value) is not int or not least <= value <= _INTEGER_MAX:
-        raise _wrong(field, f"write a whole number from {least}")
+    if type(value) is not int or not least <= value <= INT32_MAX:
+        raise _wrong(field, f"write a whole number from {least} to {INT32_MAX}")
     return value
 
 
 def _chart(value: object) -> str:
-    if value in {"T", "C"} or (isinstance(value, str) and value.startswith("G:") and value[2:] in YEAR_GROUP_IDS):
-        return str(value)
+    if isinstance(value, str) and (value in {"T", "C"} or (value.startswith("G:") and value[2:] in YEAR_GROUP_IDS)):
+        return value
     raise _wrong("chart", "write T, C or G:<year group>")
 
 
@@ -117,34 +144,31 @@ def _verdict(value: object) -> Verdict:
 
 
 def _actor(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
-        raise _wrong("actor", "write an opaque id of at most 200 characters")
+    if not isinstance(value, str) or not 0 < len(value) <= _ACTOR_CHARACTERS_MAX or _CONTROL.search(value):
+        raise _wrong("actor", f"write an opaque id of 1 to {_ACTOR_CHARACTERS_MAX} characters, none of them a control character")
     return value
 
 
-def _moment(value: object) -> datetime:
+def _recorded_at(value: object) -> datetime:
+    """As in a register: RFC 3339 to the microsecond (what is finer is cut off), in UTC."""
+    form = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    day = iso_date(form[1]) if form else None
+    if form is None or day is None:
+        raise _wrong("recorded_at", "write a moment such as 2026-10-05T16:00:00Z")
+    if not form[4]:
+        raise InvalidRegister(RejectReason.NO_OFFSET, "recorded_at: add Z or an offset such as +01:00")
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise _wrong("recorded_at", "write an RFC 3339 time such as 2026-10-05T16:00:00Z")
-    if moment.tzinfo is None:
-        raise InvalidRegister(RejectReason.NO_OFFSET, "recorded_at has no offset from UTC")
-    try:
-        return moment.astimezone(UTC)
+        moment = datetime.fromisoformat(f"{day}T{form[2]}.{(form[3] or '0')[:6].ljust(6, '0')}{form[4].upper()}").astimezone(UTC)
+        moment.astimezone(_LONDON)
     except OverflowError as error:
-        raise _wrong("recorded_at", "out of range") from error
+        raise _wrong("recorded_at", "write a moment of the years 1 to 9999") from error
+    return moment
 
 
-def _effective_date(said: dict[str, Any]) -> date:
-    value = said["effective_date"]
-    try:
-        day = date.fromisoformat(value) if isinstance(value, str) and _DATE.match(value) else None
-    except ValueError:
-        day = None
+def _effective_date(value: object, recorded_at: datetime) -> date:
+    day = iso_date(value) if isinstance(value, str) else None
     if day is None:
         raise _wrong("effective_date", "write a date such as 2026-10-05")
-    if day > _moment(said["recorded_at"]).astimezone(_LONDON).date():
+    if day > recorded_at.astimezone(_LONDON).date():
         raise InvalidRegister(RejectReason.FUTURE_DATE, "effective_date lies after recorded_at: name the close that was seen")
     return day
