@@ -38,7 +38,8 @@ class Alert(BaseModel):
     """One published alert record; one line of alerts.jsonl.
 
     urn is None for an area and area is None for a school. once_in_school_years: how rare a signal this strong is on a school
-    on track; None where no chart speaks. evidence holds the numerators and denominators it rests on.
+    on track; None where no chart speaks. evidence holds the numerators and denominators it rests on. What may follow from a
+    target is not printed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,14 +53,15 @@ class Alert(BaseModel):
     opened_on: date
     as_of: date
     onset_about: date | None
-    once_in_school_years: float | None
+    once_in_school_years: float | None = Field(repr=False)
     evidence: dict[str, float | int | str | None] = Field(repr=False)
-    attribution: dict[str, float] | None
+    attribution: dict[str, float] | None = Field(repr=False)
     reason: str
 
     def to_line(self) -> bytes:
-        """Canonical JSON: keys sorted, no blanks, UTF-8."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        """Canonical JSON: keys sorted, no blanks, UTF-8. Raises ValueError on a number that is not finite: JSON has none."""
+        said = self.model_dump(mode="json")
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def alert_id(kind: AlertKind, chart: str | None, subject: int | str | None, academic_year: str, opened_on: date) -> UUID:
