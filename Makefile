@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help setup setup-dev demo test test-fast check lint types imports docs format lock evidence bench clean
 
 help:  ## what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headway needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -36,22 +36,22 @@ test: setup-dev  ## every test
 test-fast: setup-dev  ## the tests that take seconds
 	$(BIN)/python -m pytest --doctest-modules -m "not slow"
 
-lint: setup-dev
+lint: setup-dev  ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 
-types: setup-dev
+types: setup-dev  ## mypy, strict, over code and tests
 	$(BIN)/mypy
 
-imports: setup-dev
+imports: setup-dev  ## schemas <- models <- streams
 	$(BIN)/lint-imports
 
-docs: setup-dev
-	$(BIN)/mkdocs build --quiet --strict
+docs: setup-dev  ## the pages, every link held to exist
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 check: lint types imports docs test  ## what CI runs
 
-format: setup-dev
+format: setup-dev  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -63,5 +63,8 @@ evidence: setup-dev  ## every figure of docs/evidence that needs no more than mi
 	$(BIN)/python -m benchmarks.new_york
 	$(BIN)/python -m benchmarks.core
 
-clean:
-	rm -rf $(VENV) demo-out site
+bench: setup-dev  ## a year of England from files, end to end (some ten minutes; the files are kept)
+	$(BIN)/python -m benchmarks.england_files
+
+clean:  ## away with the environment and everything that was made
+	rm -rf $(VENV) demo-out site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
