@@ -48,9 +48,19 @@ def alert(chart: str, urn: int | None, opened: int, state: AlertState = AlertSta
     kind = CHARTS.get(chart) or AlertKind(chart)
     subject = HUB if urn is None else urn
     return Alert(
-        alert_id=alert_id(kind, chart, subject, "2026/27", days[opened - 1]), urn=urn, area=HUB if urn is None else None, kind=kind,
-        chart=chart if chart in CHARTS else None, state=state, opened_on=days[opened - 1], as_of=days[(day or opened) - 1],
-        onset_about=None, once_in_school_years=None, evidence={}, attribution=None, reason="as told",
+        alert_id=alert_id(kind, chart, subject, "2026/27", days[opened - 1]),
+        urn=urn,
+        area=HUB if urn is None else None,
+        kind=kind,
+        chart=chart if chart in CHARTS else None,
+        state=state,
+        opened_on=days[opened - 1],
+        as_of=days[(day or opened) - 1],
+        onset_about=None,
+        once_in_school_years=None,
+        evidence={},
+        attribution=None,
+        reason="as told",
     )
 
 
@@ -170,7 +180,12 @@ def test_the_demo_runs_on_files_alone_and_writes_the_ordinary_outputs(demo: Demo
     names = {p.name for p in demo.out.iterdir()}
     assert {"input", "alerts.jsonl", "readings.csv", "rejects.jsonl", "summary.json", "parameters.json"} <= names
     assert {p.name for p in (demo.out / "input").iterdir()} == {
-        "calendar.csv", "history.jsonl.gz", "schools.csv", "sessions.jsonl.gz", "targets.csv", "truth.json",
+        "calendar.csv",
+        "history.jsonl.gz",
+        "schools.csv",
+        "sessions.jsonl.gz",
+        "targets.csv",
+        "truth.json",
     }
     assert demo.summary["days_closed"] == 80
     assert demo.parameters.source == "history 2025/26"
