@@ -43,7 +43,7 @@ def main() -> None:
     rows = [{"what is done to a year": done, "what must be equal": equal, "seeds": given.seeds} for done, equal in TESTS.items()]
     notes = [
         f"{passed} passed, {failed} failed; a failure prints its seed.",
-        "A year has 5 to 40 school days and 4 to 40 schools, drifts, an area's shock, silence, closures, legacy codes and late corrections.",
+        "A year has 5 to 40 school days and 4 to 40 schools, drifts, an area's shock, silence, closures, legacy codes, late corrections.",
     ]
     write("determinism", "Determinism", f"python -m benchmarks.determinism --seeds {given.seeds}", rows, notes)
     sys.exit(bool(failed))
