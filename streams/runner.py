@@ -50,6 +50,11 @@ _EPOCH = date(1970, 1, 1)
 _DECODE_LINES = 20_000
 
 
+def _rules(parameters: Parameters, budget: Budget) -> str:
+    """SHA-256 over the parameters and the budget: a close follows from both."""
+    return hashlib.sha256(f"{parameters.digest} {budget.target!r} {budget.level!r}".encode()).hexdigest()
+
+
 class Chain:
     """The control log, folded: completed closes in order, and the request that is open."""
 
@@ -90,6 +95,7 @@ class EmbeddedRunner:
     ) -> None:
         """Folds the control log; an open close of other rules is abandoned, unless it was decided: then BadContents."""
         self._logs, self._reference, self._parameters, self._budget, self._now = logs, reference, parameters, budget, now
+        self._rules = _rules(parameters, budget)
         self._store, self._read_upto = RegisterStore(), 0
         self._urns = np.array([s.urn for s in reference.schools], np.int32)
         self._deployments = {name: self._deploy(name) for name in reference.calendar.academic_years()}
@@ -121,7 +127,7 @@ class EmbeddedRunner:
         self.abandon("the engine, the reference data or the parameters have changed")
 
     def _mine(self, request: Requested) -> bool:
-        mine = (self._reference.version, self._parameters.digest, ENGINE_VERSION)
+        mine = (self._reference.version, self._rules, ENGINE_VERSION)
         return (request.reference_version, request.parameters_digest, request.engine_version) == mine
 
     @property
@@ -145,7 +151,7 @@ class EmbeddedRunner:
                 day=day,
                 positions={name: positions[name] for name in ("register", "acknowledgement")},
                 reference_version=self._reference.version,
-                parameters_digest=self._parameters.digest,
+                parameters_digest=self._rules,
                 engine_version=ENGINE_VERSION,
             )
         )
