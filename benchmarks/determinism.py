@@ -48,7 +48,7 @@ def main() -> None:
     ]
     notes = [
         f"{passed} passed, {failed} failed; a failure prints its seed.",
-        "A small year has 5 to 40 school days and 4 to 40 schools, drifts, an area's shock, silence, closures, legacy codes, late corrections.",
+        "A small year has 5 to 40 school days and 4 to 40 schools, drifts, an area's shock, silence, closures, late corrections.",
         "A whole year has 190 school days and 20 schools.",
     ]
     write("determinism", "Determinism", f"python -m benchmarks.determinism --seeds {given.seeds}", rows, notes)

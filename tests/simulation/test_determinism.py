@@ -1,7 +1,8 @@
 """What contracts.md section 3 promises, byte for byte: order, repeats, partitions, batches, late corrections, deleted caches.
 
 One seed is one small year. A failure prints the seed; ``HEADWAY_SEED=n pytest tests/simulation/test_determinism.py`` replays it.
-``HEADWAY_SEEDS=1000`` runs as many, ``HEADWAY_WHOLE_YEARS=10`` so many of 190 days (the evidence run); without them, a sample that fits the suite.
+``HEADWAY_SEEDS=1000`` runs as many, ``HEADWAY_WHOLE_YEARS=10`` so many of 190 days (the evidence run); without them,
+a sample that fits the suite.
 """
 
 from __future__ import annotations
