@@ -23,7 +23,11 @@ CLOCK = ROOT / "streams" / "clock.py"
 TOPOLOGY = ROOT / "streams" / "topology.py"
 
 TOPIC = re.compile(r"\b(?:attendance|reference)\.[a-z]+\.v[0-9]+\b")
-MACHINE = re.compile(r"(?<![\w.])/(?:root|home|work|Users)/|pyp[i]\.org|pythonhoste[d]|registry\.np[m]js|crate[s]\.io|proxy\.golan[g]")
+MACHINE = re.compile(
+    r"(?<![\w.])/(?:root|home|work|Users)/|pyp[i]\.org|pythonhoste[d]|registry\.np[m]js|repo\.mave[n]|crate[s]\.io"
+    r"|proxy\.golan[g]|deb\.debia[n]"
+)
+TEMPORARY = re.compile(r"(?<![\w.])/tm[p]/")
 UNCODED = re.compile(r"#\s*noqa(?!: [A-Z]+[0-9]+)|type:\s*ignore(?!\[[a-z-]+)")
 UNREASONED = re.compile(r"#\s*noqa: [A-Z0-9, ]+$")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
@@ -72,6 +76,13 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def asks_the_time(path: Path) -> bool:
+    """Whether a file uses `now`, `utcnow` or `today` of a class called datetime or date, however it was reached."""
+    asked = [n.value for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute) and n.attr in {"now", "utcnow", "today"}]
+    names = {n.id if isinstance(n, ast.Name) else n.attr for n in asked if isinstance(n, ast.Name | ast.Attribute)}
+    return bool(names & {"datetime", "date"})
+
+
 def test_a_topic_has_its_name_in_the_topology_alone() -> None:
     elsewhere = [p for p in python("schemas", "models", "streams", "benchmarks") if p != TOPOLOGY]
     assert lines(elsewhere, TOPIC) == []
@@ -87,7 +98,7 @@ def test_the_topology_fits_on_one_screen_and_every_step_exists() -> None:
 
 
 def test_one_file_reads_the_clock() -> None:
-    readers = [p for p in python(*PACKAGES) if "time" in imported(p)]
+    readers = [p for p in python(*PACKAGES) if "time" in imported(p) or asks_the_time(p)]
     assert readers == [CLOCK]
     assert lines(python(*PACKAGES), re.compile(r"noqa.*(TID251|DTZ)")) == []
 
@@ -123,11 +134,11 @@ def test_a_file_can_be_read_in_one_go() -> None:
 
 def test_every_module_says_what_it_offers() -> None:
     for path in python(*PACKAGES):
+        assert ast.get_docstring(tree(path)), f"{path}: say what the file is"
         if path.name == "__init__.py":
             continue
         names = {t.id for n in tree(path).body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
         assert "__all__" in names, f"{path}: list the public names"
-        assert ast.get_docstring(tree(path)), f"{path}: say what the file is"
 
 
 def test_an_ignore_names_its_code_and_in_the_packages_its_reason() -> None:
@@ -145,6 +156,7 @@ def test_every_ignore_of_ruff_carries_its_reason() -> None:
 
 def test_no_file_holds_a_path_of_a_machine_or_the_host_of_a_registry() -> None:
     assert lines(tracked(), MACHINE) == []
+    assert lines([p for p in tracked() if p.relative_to(ROOT).parts[0] != "tests"], TEMPORARY) == []
 
 
 def test_what_is_installed_is_pinned_by_hash_and_comes_from_no_named_place() -> None:
