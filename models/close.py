@@ -105,6 +105,7 @@ class YearModel:
         self._constants = {k: np.array(getattr(row, k))[phase] for k in ("sigma_u", "a_long", "b_long", "a_short", "b_short")}
         aim = self.deployment.aim(self.parameters)
         self._target_shifts, self._level_shifts = charts.shifts(aim, TARGET_SHIFTS), charts.shifts(aim, LEVEL_SHIFTS)
+        self.band = self.deployment.band
         self.has_path = ~np.isnan(self.deployment.baseline)
         self.state = self._start()
 

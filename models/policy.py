@@ -167,8 +167,8 @@ def _school_index(say: _Say, key: Key) -> int | None:
 def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged: Acknowledged, withheld: Counter[str]) -> list[Alert]:
     model, day = say.model, say.day
     here = model.deployment
-    rank = once_in_school_years(statistic[day], here.band, chart)
-    limits = limit(rate, here.band, chart)
+    rank = once_in_school_years(statistic[day], model.band, chart)
+    limits = limit(rate, model.band, chart)
     above = (rank >= 1.0 / rate) & here.planned[day]
     has_path = model.has_path if chart == "T" else np.ones(len(here.urn), bool)
     above &= has_path

@@ -75,7 +75,7 @@ def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice) -> Rows
     out["charted_possible_sessions"], out["charted_absences"] = possible - study, absences - study
     out["expected_ratio"] = _millionths(ratio(model.path.eta[part] + model.effect[part]))
     out["common_effect_logit"] = _millionths(model.effect[part])
-    band, on_path = here.band[schools], model.has_path[schools]
+    band, on_path = model.band[schools], model.has_path[schools]
     scored = model.scored[part]
     above = np.zeros(possible.shape, bool)
     for chart, statistic, name, rate in (
@@ -135,7 +135,7 @@ def _cells(batch: Batch, mine: NDArray[np.int64], length: NDArray[np.int64]) -> 
     at = batch.start[mine][:, None] + place
     if int(length.min(initial=longest)) < longest:
         at = at[place < length[:, None]]
-    cells: NDArray[np.uint32] = batch.cells[at].astype("<u4", copy=False)
+    cells: NDArray[np.uint32] = np.take(batch.cells, at, mode="clip").astype("<u4", copy=False)
     return cells
 
 

@@ -7,7 +7,6 @@ the next midnight, and the last day once more with everything; with `--known now
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -26,7 +25,7 @@ from schemas.errors import BadContents, WrongUsage
 from streams.sources import read_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from schemas.reject import Reject
     from schemas.school import School, Target
     from streams.acknowledgements import Acknowledgements
-    from streams.decode import Decoded
 
 __all__ = [
     "Input",
@@ -93,22 +91,13 @@ def read_input(paths: Sequence[Path], *, processes: int, progress: Callable[[int
     """Read register files, in bounded memory beside the registers themselves."""
     out = Input()
     for path in paths:
-        for block in _ahead(read_sessions(path, processes=processes, progress=progress)):
+        for block in read_sessions(path, processes=processes, progress=progress):
             out.read += len(block.batch) + len(block.rejects)
             out.rejected_lines += len(block.rejects)
             out.store.add(block.batch)
             for reject in block.rejects:
                 out.rejects.setdefault(reject.sha256, reject)
     return out
-
-
-def _ahead(blocks: Iterator[Decoded]) -> Iterator[Decoded]:
-    """The same blocks, the next one read in a thread while the last is taken in."""
-    with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(next, blocks, None)
-        while (block := coming.result()) is not None:
-            coming = beside.submit(next, blocks, None)
-            yield block
 
 
 @dataclass(frozen=True, slots=True)
