@@ -128,7 +128,7 @@ def _check(schema: pa.Schema, path: Path) -> None:
 
     for name in HEAD:
         if name not in schema.names:
-            raise bad(name, "this column is missing", "Write it; contracts.md section 1 has the layout")
+            raise bad(name, "this column is missing", "Write it; docs/inputs.md has the layout")
     for field in schema:
         if schema.names.count(field.name) > 1:
             raise bad(field.name, "there are two columns of this name", "Write one")

@@ -1,7 +1,8 @@
 """The topology as a value: every stage with what it reads, the key, the step it calls and what it writes.
 
-The only place where a log has a name. The embedded runner keeps each as an SQLite table (or a file, in a replay); the live
-runner keeps it as a topic of the same name.
+The only place where a log has a name. The embedded runner keeps registers, acknowledgements, rejects, the control log and
+alerts as SQLite tables (in a replay, as files); readings are computed again when they are asked for. The live runner keeps
+each as a topic of the same name.
 """
 
 from __future__ import annotations
