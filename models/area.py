@@ -28,21 +28,24 @@ _LONE_DAYS_MAX = 15
 
 @dataclass(slots=True)
 class AreaState:
-    """(areas,) each: learned variance of the effect, slow level (one area only), whether an event is on and for how many days."""
+    """(areas,) each: learned variance of the effect, slow level (one area only), whether an event is on, for how many days, and
+    whether one may begin: one area's event that was ended at its longest begins no other until the effect has fallen."""
 
     variance: Floats
     level: Floats
     on: Bools
     days_on: Ints
+    armed: Bools
 
     @classmethod
     def start(cls, areas: int) -> AreaState:
         """Before the first day."""
-        return cls(np.full(areas, AREA_SPREAD_START), np.zeros(areas), np.zeros(areas, bool), np.zeros(areas, np.int32))
+        spread, none = np.full(areas, AREA_SPREAD_START), np.zeros(areas, bool)
+        return cls(spread, np.zeros(areas), none, np.zeros(areas, np.int32), ~none)
 
     def copy(self) -> AreaState:
         """A state that the next day leaves alone."""
-        return AreaState(self.variance.copy(), self.level.copy(), self.on.copy(), self.days_on.copy())
+        return AreaState(self.variance.copy(), self.level.copy(), self.on.copy(), self.days_on.copy(), self.armed.copy())
 
 
 def area_day(state: AreaState, effect: Effect) -> tuple[Floats, Floats]:
@@ -53,8 +56,11 @@ def area_day(state: AreaState, effect: Effect) -> tuple[Floats, Floats]:
     value = means - state.level if lone else effects
     value = np.where(seen, value, 0.0)
     limit = np.maximum(AREA_LIMIT, AREA_SIGMAS * np.sqrt(state.variance))
-    begins = seen & ~state.on & (value > limit)
-    ends = state.on & ((value < limit / 2) & seen | (lone & (state.days_on >= _LONE_DAYS_MAX)))
+    fallen = seen & (value < limit / 2)
+    begins = seen & ~state.on & state.armed & (value > limit)
+    too_long = state.on & lone & (state.days_on >= _LONE_DAYS_MAX)
+    ends = state.on & (fallen | too_long)
+    state.armed = (state.armed & ~too_long) | fallen
     state.on = (state.on | begins) & ~ends
     state.days_on = np.where(state.on, state.days_on + 1, 0).astype(np.int32)
     learns = seen & ~state.on

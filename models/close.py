@@ -138,7 +138,7 @@ class YearModel:
         first = min(first, self.through + 1)
         for day in [d for d in self._checkpoints if d >= first]:
             del self._checkpoints[day]
-        begin = max(self._checkpoints, default=-1)
+        begin = max((d for d in self._checkpoints if d <= last), default=-1)
         self.state = self._checkpoints[begin].copy() if begin >= 0 else self._start()
         for start in range(begin + 1, last + 1, self.block_days):
             stop = min(start + self.block_days, last + 1)

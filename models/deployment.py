@@ -75,7 +75,7 @@ def expected_sessions(sent: Bools, history: Ints) -> Ints:
     without_am, without_pm = ((bits == PM).sum(axis=0), (bits == AM).sum(axis=0))
     first = bits[np.argmax(bits > 0, axis=0), np.arange(schools)]
     always_both = (without_am < _SESSION_WINDOW_DAYS) & (without_pm < _SESSION_WINDOW_DAYS)
-    always_both &= ((history | first) == BOTH) | (some == 0) & (history == 0)
+    always_both &= (history == BOTH) | (history == 0) & ((first == BOTH) | (some == 0))
     out = np.full((days, schools), BOTH, np.uint8)
     rest = np.flatnonzero(~always_both)
     out[:, rest] = _expected_one_by_one(bits[:, rest], history[rest])
@@ -139,6 +139,6 @@ def _shapes(deployment: Deployment, parameters: Parameters) -> Floats:
         for f in range(len(PHASES)):
             schools = np.flatnonzero((which == number) & (deployment.phase == f))
             if len(schools):
-                column = shape(deployment.days, deployment.planned[:, example], season[f], weekday[f], holidays=parameters.holidays)
+                column = shape(deployment.days, deployment.planned[:, example], season[f], weekday[f], holidays=parameters.holidays[f])
                 out[:, schools] = column[:, None]
     return out

@@ -29,9 +29,9 @@ def onset_day(model: YearModel, chart: str, school: int, day: int) -> int:
     return int(after[0]) if len(after) else day
 
 
-def chart_evidence(model: YearModel, chart: str, school: int, day: int, limit: float) -> Evidence:
-    """Numerators, denominators and sizes from the onset to `day` for one school's T or C."""
-    onset = onset_day(model, chart, school, day)
+def chart_evidence(model: YearModel, chart: str, school: int, day: int, limit: float, onset: int | None = None) -> Evidence:
+    """Numerators, denominators and sizes from the onset (None: as it stands today) to `day` for one school's T or C."""
+    onset = onset_day(model, chart, school, day) if onset is None else onset
     days = onset + np.flatnonzero(model.scored[onset : day + 1, school])
     n, y = model.possible[days, school], model.absences[days, school]
     eta, c = model.path.eta[days, school], model.effect[days, school]

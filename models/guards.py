@@ -15,7 +15,6 @@ from models.numbers import Bools, Floats, Ints, exact
 
 __all__ = ["Guarded", "Usual", "Verdict", "judge", "judge_plausible"]
 
-_ROLL_LOW, _ROLL_HIGH = 0.6, 1.4
 USUAL_DAYS, USUAL_DAYS_LEAST = 10, 5
 _ALL_PRESENT_LOG_CHANCE = float(exact(np.log(np.array(0.001))))
 
@@ -63,21 +62,27 @@ class Usual:
         full = self.days >= USUAL_DAYS
         large = np.where(full, self.pupils2.max(axis=0), 0)
         small = self.pupils2.min(axis=0)
-        odd = known & ~(full & (pupils2 >= _ROLL_LOW * large) & (pupils2 <= _ROLL_HIGH * small))
-        out = ~known & ((pupils2 < _ROLL_LOW * 2 * roll) | (pupils2 > _ROLL_HIGH * 2 * roll))
+        odd = known & ~(full & ~_outside(pupils2, large, small))
+        out = ~known & _outside(pupils2, 2 * roll, 2 * roll)
         seen = np.minimum(self.days, USUAL_DAYS)
         for count in range(USUAL_DAYS_LEAST, USUAL_DAYS + 1):
             some = np.flatnonzero(odd & (seen == count))
             if len(some):
                 middle = np.median(self.pupils2[:count, some], axis=0)
-                out[some] = (pupils2[some] < _ROLL_LOW * middle) | (pupils2[some] > _ROLL_HIGH * middle)
+                out[some] = _outside(pupils2[some], middle, middle)
         return out
 
     def push(self, pupils2: Ints, held: Bools) -> None:
-        """Remember the day of the schools that held possible sessions."""
+        """Remember the day of the schools that held possible sessions, all but unmarked registers."""
         schools = np.flatnonzero(held)
         self.pupils2[self.days[schools] % USUAL_DAYS, schools] = pupils2[schools]
         self.days[schools] += 1
+
+
+def _outside(pupils2: Ints, low: Ints | Floats, high: Ints | Floats) -> Bools:
+    """Under 60 % of `low` or over 140 % of `high`; exact, for a median is a multiple of one half. NaN: not."""
+    out: Bools = (5 * pupils2 < 3 * low) | (5 * pupils2 > 7 * high)
+    return out
 
 
 class Guarded(NamedTuple):
@@ -109,8 +114,9 @@ def judge(day: Counts, planned: Bools, p0: Floats, roll: Floats, usual: Usual) -
     verdict[~day.sent.any(axis=0)] = Verdict.MISSING
     verdict[day.sent.any(axis=0) & ~(day.sent & (pupils > 0)).any(axis=0)] = Verdict.NO_SESSIONS
     verdict[~planned] = Verdict.UNPLANNED
-    sessions = held.sum(axis=0, dtype=np.int32)
-    seen2 = np.where(held, day.possible, 0).sum(axis=0, dtype=np.int32)
+    whole = held & ~partial
+    sessions = whole.sum(axis=0, dtype=np.int32)
+    seen2 = np.where(whole, day.possible, 0).sum(axis=0, dtype=np.int32)
     usual.push(np.where(sessions == 1, 2 * seen2, seen2), (sessions > 0) & planned)
     return Guarded(verdict, k, possible, absences)
 

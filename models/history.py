@@ -56,11 +56,11 @@ def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Param
     season, weekday, level = [], [], list(parameters.level)
     shipped = national_season()
     learned = parameters
-    taught = True
+    holidays = []
     for f in range(len(PHASES)):
         schools = np.flatnonzero(deployment.phase == f)
         found = _season(deployment.days, logit[:, schools], measured[:, schools])
-        taught = taught and (found is not None or not len(schools))
+        holidays.append(parameters.holidays[f] and found is None)
         season.append(tuple((shipped[f] if found is None else found[0]).tolist()))
         weekday.append(parameters.weekday[f] if found is None else tuple(found[1].tolist()))
         known = mean[schools][~np.isnan(mean[schools])]
@@ -76,7 +76,7 @@ def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Param
         season=tuple(season),
         weekday=tuple(weekday),
         level=tuple(level),
-        holidays=parameters.holidays and not taught,
+        holidays=tuple(holidays),
         sessions_sent=bits,
         source=f"history {deployment.academic_year}",
     )

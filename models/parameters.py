@@ -72,8 +72,8 @@ class Parameters:
     season: tuple[tuple[float, ...], ...] | None = None
     """Per phase, 53 logits by ISO week 1..53; None: the shipped national table."""
     weekday: tuple[tuple[float, ...], ...] = ((0.06, 0.0, -0.02, 0.0, 0.13),) * 3
-    holidays: bool = True
-    """Add the shipped effects of days beside holidays; a history's season has them in its weeks."""
+    holidays: tuple[bool, ...] = (True, True, True)
+    """Per phase, add the shipped effects of days beside holidays; a history's season has them in its weeks."""
     sessions_sent: dict[int, int] = field(default_factory=dict)
     """What each school sent in the history: 1 AM, 2 PM, 3 both."""
     source: str = "shipped"

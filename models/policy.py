@@ -188,7 +188,8 @@ def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged:
             withheld[f"{chart}: {why}"] += 1
             continue
         onset = say.date_of(onset_day(model, chart, i, day))
-        reason = f"chart {chart} passed its decision interval"
+        against = "the path to the target" if not np.isnan(here.target[i]) else "the baseline: the school has no target"
+        reason = f"chart {chart} passed its decision interval" + (f", against {against}" if chart == "T" else "")
         out.append(say.opening(key, float(rank[i]), onset, reason, chart_evidence(model, chart, i, day, float(limits[i]))))
     return out
 
@@ -225,7 +226,8 @@ def _follow(
         return []
     state, reason = fate
     now = replace(line, rank=rank) if state is AlertState.UPDATED else line
-    return [say.alert(key, state, now, reason, chart_evidence(say.model, key.chart, school, say.day, h))]
+    onset = say.day_of(line.onset) if line.onset is not None else None
+    return [say.alert(key, state, now, reason, chart_evidence(say.model, key.chart, school, say.day, h, onset))]
 
 
 def _fate(
@@ -233,7 +235,9 @@ def _fate(
 ) -> tuple[AlertState, str] | None:
     scored, day = say.model.scored, say.day
     opened = say.day_of(line.opened_on)
-    values = statistic[opened : day + 1, school][scored[opened : day + 1, school]]
+    counts = scored[opened : day + 1, school].copy()
+    counts[0] = True  # a corrected opening day that is no measurement any more carries the statistic of the day before
+    values = statistic[opened : day + 1, school][counts]
     place = 0 if key.chart == "T" else 1
     if any(opened <= d <= day and school in schools[place] for d, schools in acknowledged.items()):
         return AlertState.CLOSED, "acknowledged"
@@ -256,11 +260,11 @@ def _areas(say: _Say) -> list[Alert]:
         evidence: Evidence = {"area_effect_logit": value, "limit_logit": bound if np.isfinite(bound) else None}
         if line is not None and line.open:
             opened = say.day_of(line.opened_on)
-            if model.area_effect[opened, j] <= model.area_limit[opened, j]:
+            if not model.area_on[opened, j] or model.area_effect[opened, j] <= model.area_limit[opened, j]:
                 out.append(say.alert(key, AlertState.WITHDRAWN, line, "corrected registers: no common effect that day", evidence))
             elif not model.area_on[day, j]:
                 out.append(say.alert(key, AlertState.CLOSED, line, "the common effect fell below half its limit", evidence))
-        elif value > bound:
+        elif model.area_on[day, j] and value > bound:
             out.append(say.opening(key, 0.0, say.today, "a common effect over the area", evidence))
     return out
 

@@ -17,7 +17,7 @@ import numpy as np
 from models.course import Course, Revisions
 from models.deploy import deploy
 from models.history import learn
-from models.panel import Arranged, Panel, Tally, arrange
+from models.panel import Arranged, Longs, Panel, Tally, arrange
 from models.parameters import BUDGET, Budget, Parameters
 from models.store import RegisterStore
 from schemas.calendar import academic_year
@@ -56,6 +56,8 @@ __all__ = [
 _EPOCH = date(1970, 1, 1)
 _LATE_DAYS, _LATE_SHARE = 7, 0.5
 _DAY_US = 86_400_000_000
+_AHEAD_DAYS = 2
+"""A register dated further ahead of its recording is a planned closure sent early, and no reason to close days to come."""
 
 
 class Known(StrEnum):
@@ -212,9 +214,11 @@ def replay(
 ) -> Replayed:
     """Close every school day from the first of each academic year to the last date accepted."""
     batch, tally = held.store.batch(), held.store.tally()
-    if known is Known.THEN:
-        _refuse_export(batch)
     arranged = arrange(batch)
+    recorded, dated = batch.recorded_at[arranged.rows], batch.day[arranged.rows].astype(np.int64) * _DAY_US
+    if known is Known.THEN:
+        _refuse_export(recorded, dated)
+    accepted = dated[dated <= recorded + _AHEAD_DAYS * _DAY_US] // _DAY_US
     urns = np.array([s.urn for s in reference.schools], np.int32)
     years, unknown, outside = split_years(batch, arranged, tally, deployments(reference, batch.day), urns)
     courses: list[Course] = []
@@ -224,7 +228,7 @@ def replay(
         if not len(year.revisions):
             continue
         course = Course(year.deployment, parameters, budget, block_days)
-        last = int(year.revisions.day.max())
+        last = max(int(np.searchsorted(year.deployment.days, accepted.max(initial=0), side="right")) - 1, int(year.revisions.day.min()))
         closes_due = schedule(year, last, known, zone, acknowledgements)
         for done, (day, rows, said) in enumerate(closes_due, 1):
             close = course.close(day, year.revisions.only(rows), said)
@@ -237,10 +241,10 @@ def replay(
     return Replayed(tuple(courses), tuple(alerts), withheld, closes, days_closed, arranged, batch, tally, unknown, outside, budget, urns)
 
 
-def _refuse_export(batch: Batch) -> None:
-    """`known then` means nothing for an export made in one go."""
-    late = batch.recorded_at > (batch.day.astype(np.int64) + _LATE_DAYS + 1) * _DAY_US
-    if len(batch) and late.mean() > _LATE_SHARE:
+def _refuse_export(recorded: Longs, dated: Longs) -> None:
+    """`known then` means nothing for an export made in one go; moments of the distinct registers and their dates, microseconds."""
+    late = recorded > dated + (_LATE_DAYS + 1) * _DAY_US
+    if len(late) and late.mean() > _LATE_SHARE:
         raise WrongUsage(
             f"{late.mean():.0%} of the registers were recorded more than {_LATE_DAYS} days after their date: "
             "as in an export made in one go, what was known then cannot be told. Use --known now"

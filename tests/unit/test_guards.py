@@ -101,3 +101,18 @@ def test_a_school_that_lives_with_much_absence_is_believed() -> None:
     """At p0 = .55 the limit is 1 - .45 / 3 = .85."""
     assert plausible([330, *[20] * 20], p0=0.55)[0] is Verdict.MEASURED
     assert plausible([345, *[20] * 20], p0=0.55)[0] is Verdict.IMPLAUSIBLE
+
+
+def test_registers_without_marks_do_not_spoil_what_is_usual() -> None:
+    """A clerk leaves the afternoon unmarked for weeks: the mornings count, and so do whole days after he is corrected."""
+    usual = Usual.start(1)
+    for _ in range(12):
+        seen = one(possible=(100, 5), absences=(5, 5), unmarked=(0, 95), roll=float("nan"), usual=usual)
+        assert Verdict(int(seen.verdict[0])) is Verdict.MEASURED
+    after = one(possible=(100, 100), absences=(5, 5), roll=float("nan"), usual=usual)
+    assert Verdict(int(after.verdict[0])) is Verdict.MEASURED
+
+
+def test_exactly_140_per_cent_of_the_usual_is_not_over_it() -> None:
+    assert not remembered(45, 10).unusual(np.array([2 * 63]), np.array([np.nan]))[0]
+    assert remembered(45, 10).unusual(np.array([2 * 63 + 1]), np.array([np.nan]))[0]

@@ -167,3 +167,11 @@ def test_the_identity_of_an_alert_leaves_the_onset_out(model: YearModel) -> None
     other = closes(model, range(30, 31))[0].alerts[0]
     assert one.onset_about != other.onset_about
     assert one.alert_id == other.alert_id
+
+
+def test_an_opening_day_that_is_no_measurement_any_more_withdraws_nothing_while_the_evidence_stands(model: YearModel) -> None:
+    said = Said()
+    model.level_statistic[30:, 0] = h(model) + 0.2
+    closes(model, range(30, 31), said)
+    model.scored[30, 0] = False
+    assert closes(model, range(30, 31), said)[0].alerts == ()

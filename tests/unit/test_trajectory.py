@@ -79,6 +79,7 @@ def test_the_season_and_the_weekday_are_those_of_the_date() -> None:
         pytest.param([AM, BOTH, AM], 0, [AM, BOTH, BOTH], id="a session seen this year stays expected"),
         pytest.param([BOTH] + [AM] * 10, 0, [BOTH] * 10 + [AM], id="a session not sent on 10 days with a register is dropped"),
         pytest.param([BOTH] + [AM] * 9 + [0], 0, [BOTH] * 11, id="a day without a register does not count among the 10"),
+        pytest.param([0, BOTH], AM, [AM, BOTH], id="before the first register the history speaks"),
         pytest.param([AM] * 11 + [PM], AM, [AM] * 11 + [BOTH], id="a session sent again is expected again"),
     ],
 )
