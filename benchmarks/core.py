@@ -123,7 +123,7 @@ def plain_charts(schools: int) -> float:
 def river_loop(schools: int) -> float:
     """Seconds per school-day of River's ADWIN and PageHinkley, one of each per school."""
     rng = np.random.default_rng(4)
-    detectors: list[tuple[Any, Any]] = [(drift.ADWIN(), drift.PageHinkley()) for _ in range(schools)]  # type: ignore[no-untyped-call]
+    detectors: list[tuple[Any, Any]] = [(drift.ADWIN(), drift.PageHinkley()) for _ in range(schools)]
     rates = rng.normal(0.06, 0.02, (DAYS, schools)).tolist()
     begin = time.perf_counter()
     for row in rates:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NewType
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-__all__ = ["Abandoned", "CloseCompleted", "CloseId", "ControlRecord", "Decided", "Requested", "read_control_record"]
+__all__ = ["Abandoned", "CloseCompleted", "CloseId", "ControlRecord", "Decided", "RejectsAccepted", "Requested", "read_control_record"]
 
 CloseId = NewType("CloseId", str)
 
@@ -70,10 +70,20 @@ class Abandoned(_Record):
     reason: str
 
 
-ControlRecord = Annotated[Requested | Decided | CloseCompleted | Abandoned, Field(discriminator="record")]
-_ADAPTER: TypeAdapter[Requested | Decided | CloseCompleted | Abandoned] = TypeAdapter(ControlRecord)
+class RejectsAccepted(_Record):
+    """A person has looked at the rejects up to these positions of the register log: they no longer stop a worker or a close."""
+
+    record: Literal["rejects_accepted"] = "rejects_accepted"
+    positions: dict[str, int]
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    at: datetime
 
 
-def read_control_record(line: bytes) -> Requested | Decided | CloseCompleted | Abandoned:
+ControlRecord = Annotated[Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted, Field(discriminator="record")]
+_ADAPTER: TypeAdapter[Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted] = TypeAdapter(ControlRecord)
+
+
+def read_control_record(line: bytes) -> Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted:
     """One record of the control log."""
     return _ADAPTER.validate_json(line)

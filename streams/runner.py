@@ -25,7 +25,7 @@ from models.store import RegisterStore
 from schemas.acknowledgement import parse
 from schemas.alert import Alert, record_id
 from schemas.calendar import academic_year
-from schemas.control import Abandoned, CloseCompleted, Decided, Requested, read_control_record
+from schemas.control import Abandoned, CloseCompleted, Decided, RejectsAccepted, Requested, read_control_record
 from schemas.errors import BadContents, BrokenPromise
 from streams.acknowledgements import Acknowledgements
 from streams.decode import decode
@@ -65,13 +65,13 @@ class Chain:
         for _, line in logs.read_control():
             self.add(read_control_record(line))
 
-    def add(self, record: Requested | Decided | CloseCompleted | Abandoned) -> None:
+    def add(self, record: Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted) -> None:
         """Fold one record; a request for another `previous` than the newest, or beside an open one, is void."""
         if isinstance(record, Requested):
             if self.open is None and record.previous == self.newest:
                 self.open = record
             return
-        if self.open is None or record.close_id != self.open.close_id:
+        if isinstance(record, RejectsAccepted) or self.open is None or record.close_id != self.open.close_id:
             return
         if isinstance(record, Decided):
             self.decided = record

@@ -1,36 +1,52 @@
 """The topology as a value: every stage with what it reads, the key, the step it calls and what it writes.
 
-The only place where a log has a name. The embedded runner keeps registers, acknowledgements, rejects, the control log and
-alerts as SQLite tables (in a replay, as files); readings are computed again when they are asked for. The live runner keeps
-each as a topic of the same name.
+The only place where a log has a name. The embedded runner keeps registers, acknowledgements, rejects, the control log, readings
+and alerts as SQLite tables (in a replay, as files). The live runner keeps each as a topic of the same name, after a prefix.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LOGS", "STAGES", "Log", "Stage"]
+__all__ = ["LOGS", "REFERENCE", "STAGES", "Log", "Stage"]
+
+_YEAR_DAYS = 380
+"""A school year of retention: from one September into the next, with a fortnight to spare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An append-only log: its name, its key and what it carries; confidential ones hold targets in some form."""
+    """An append-only log: its name, its key and what it carries; confidential ones hold targets in some form.
+
+    Live, a topic of `partitions` that keeps records for `kept_days` (None: for ever) and takes none over `record_bytes_max`.
+    """
 
     name: str
     key: str
     carries: str
     confidential: bool = False
+    partitions: int = 12
+    kept_days: int | None = None
+    record_bytes_max: int = 262_144
 
 
-REGISTERS = Log("attendance.session.v1", "urn", "registers in, every revision")
-ACKNOWLEDGEMENTS = Log("attendance.acknowledgement.v1", "urn", "what people decided")
-CONTROL = Log("attendance.close.v1", "", "closes: requested, decided, completed, abandoned")
-PROVISIONAL = Log("attendance.provisional.v1", "urn", "provisional readings", confidential=True)
-READINGS = Log("attendance.reading.v1", "urn", "closed readings", confidential=True)
+REGISTERS = Log("attendance.session.v1", "urn", "registers in, every revision", kept_days=2 * _YEAR_DAYS)
+ACKNOWLEDGEMENTS = Log("attendance.acknowledgement.v1", "urn", "what people decided", kept_days=2 * _YEAR_DAYS)
+SCHOOLS = Log("reference.school.v1", "urn", "schools of a version of the reference data")
+CALENDAR = Log("reference.calendar.v1", "scope", "terms and closures of a version")
+TARGETS = Log("reference.target.v1", "urn", "baselines and targets of a version", confidential=True, kept_days=2 * _YEAR_DAYS)
+VERSIONS = Log("reference.version.v1", "", "manifests: which versions of the reference data are whole", partitions=1)
+CONTROL = Log("attendance.close.v1", "", "closes: requested, decided, completed, abandoned; rejects accepted", partitions=1)
+PROVISIONAL = Log("attendance.provisional.v1", "partition", "provisional readings", confidential=True, kept_days=2)
+READINGS = Log("attendance.reading.v1", "urn", "closed readings", confidential=True, kept_days=_YEAR_DAYS)
 ALERTS = Log("attendance.alert.v1", "urn", "alerts opened, updated, withdrawn, closed", confidential=True)
-REJECTS = Log("attendance.rejected.v1", "source", "original bytes, origin, reason")
+REJECTS = Log("attendance.rejected.v1", "source topic", "original bytes, origin, reason", kept_days=2 * _YEAR_DAYS)
 
-LOGS = (REGISTERS, ACKNOWLEDGEMENTS, CONTROL, PROVISIONAL, READINGS, ALERTS, REJECTS)
+INPUTS = (REGISTERS, ACKNOWLEDGEMENTS)
+"""What a close names positions of."""
+REFERENCE = (SCHOOLS, CALENDAR, TARGETS)
+"""A version's rows; its manifest stands in `VERSIONS`."""
+LOGS = (*INPUTS, *REFERENCE, VERSIONS, CONTROL, PROVISIONAL, READINGS, ALERTS, REJECTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,6 @@ class Stage:
 
 STAGES = (
     Stage("intake", (), "schemas.register:parse", (REGISTERS, REJECTS)),
-    Stage("provisional", (REGISTERS,), "models.provisional:read", (PROVISIONAL,)),
-    Stage("close", (REGISTERS, ACKNOWLEDGEMENTS, CONTROL), "models.course:Course.close", (CONTROL, ALERTS, READINGS)),
+    Stage("provisional", (REGISTERS,), "models.provisional:read", (PROVISIONAL, REJECTS)),
+    Stage("close", (*INPUTS, *REFERENCE, VERSIONS, CONTROL), "models.course:Course.close", (CONTROL, ALERTS, READINGS, REJECTS)),
 )

@@ -1,0 +1,89 @@
+"""Settings of the live processes: from the environment (`HEADWAY_…`), secrets from files, nothing from a registry of modules."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from streams.topology import Log
+
+__all__ = ["LiveSettings", "live_settings"]
+
+
+class LiveSettings(BaseSettings):
+    """How the live processes reach Kafka and each other. Every field is an environment variable, e.g. `HEADWAY_KAFKA`."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADWAY_", frozen=True, extra="ignore")
+
+    kafka: str = Field("127.0.0.1:9092", min_length=1, description="Bootstrap servers, host:port, comma separated")
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,60}$", description="Before the name of every topic and group")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password_file: Path | None = Field(None, description="A file whose first line is the password")
+    tls_ca_file: Path | None = Field(None, description="Authorities to trust, PEM; empty: the system's")
+    replication_factor: int = Field(3, ge=1, le=32_767, description="Copies of each topic; 1 on a laptop")
+    instance_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="The same at each restart of a process",
+    )
+    state_dir: Path = Field(Path("headway-state"), description="Snapshots of the panel; may be deleted at any moment")
+    parameters: Path | None = Field(None, description="A parameters file that `headway replay --history` wrote; empty: the shipped ones")
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, ge=0, le=65_535, description="Of /metrics, /live and /ready; 0: any free one, which is logged")
+    time_zone: str = "Europe/London"
+
+    def topic(self, log: Log) -> str:
+        """The name of a log's topic on this broker."""
+        return self.topic_prefix + log.name
+
+    def group(self, name: str) -> str:
+        """The name of a consumer group on this broker."""
+        return f"{self.topic_prefix}headway-{name}"
+
+    def password(self) -> SecretStr:
+        """The first line of `sasl_password_file`; raises WrongUsage when there is none."""
+        if self.sasl_password_file is None:
+            raise WrongUsage("HEADWAY_SASL_PASSWORD_FILE: name the file that holds the password of HEADWAY_SASL_USERNAME")
+        try:
+            lines = self.sasl_password_file.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUsage(f"HEADWAY_SASL_PASSWORD_FILE {self.sasl_password_file}: cannot be read. Name a readable file") from error
+        return SecretStr(lines[0].strip() if lines else "")
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What TLS needs, None without it."""
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        try:
+            return ssl.create_default_context(cafile=None if self.tls_ca_file is None else str(self.tls_ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise WrongUsage(f"HEADWAY_TLS_CA_FILE {self.tls_ca_file}: no readable PEM file of authorities") from error
+
+    def client(self) -> dict[str, Any]:
+        """Arguments of every client, of aiokafka's and kafka-python's alike."""
+        out: dict[str, Any] = {"bootstrap_servers": self.kafka.split(","), "security_protocol": self.security_protocol}
+        if self.security_protocol.startswith("SASL"):
+            out |= {"sasl_mechanism": self.sasl_mechanism, "sasl_plain_username": self.sasl_username}
+            out["sasl_plain_password"] = self.password().get_secret_value()
+        if (context := self.tls()) is not None:
+            out["ssl_context"] = context
+        return out
+
+
+def live_settings(**given: Any) -> LiveSettings:  # noqa: ANN401 (whatever the fields take)
+    """Settings from the environment and what a command line gave (None: not given); one clear message for what is wrong."""
+    try:
+        return LiveSettings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "HEADWAY_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise WrongUsage(f"{name}: {first['msg']}") from None
