@@ -48,6 +48,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.urn)
 
+    def tail(self, first: int) -> Batch:
+        """The registers from row `first` on."""
+        columns = {name: getattr(self, name)[first:] for name in ("urn", "day", "session", "revision", "recorded_at", "source")}
+        begin = int(self.start[first])
+        return Batch(**columns, start=self.start[first:] - begin, cells=self.cells[begin:], sources=self.sources)
+
 
 def pack(year_group: int, code: int, pupils: int) -> int:
     """One cell of 32 bits from the numbers of `schemas.codes`.

@@ -17,10 +17,11 @@ from models.panel import Panel, Tally
 from models.policy import Close, Said, decide
 
 if TYPE_CHECKING:
-    from models.numbers import Ints
+    from models.batch import Batch
+    from models.numbers import Bools, Ints
     from models.parameters import Budget, Parameters
 
-__all__ = ["Course", "Revisions"]
+__all__ = ["Course", "Revisions", "place"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +38,29 @@ class Revisions:
     def __len__(self) -> int:
         return len(self.rank)
 
+    @classmethod
+    def of(cls, here: Deployment, batch: Batch, tally: Tally, rows: Ints) -> Revisions:
+        """Those of some registers that the deployment can score, ranked by their rows."""
+        school, day, inside = place(here, batch, rows)
+        mine = rows[inside]
+        sums = Tally(tally.possible[mine], tally.absences[mine], tally.study_leave[mine], tally.unmarked[mine], tally.legacy[mine])
+        return cls(mine.astype(np.int32), day[inside], batch.session[mine].astype(np.int32), school[inside], sums)
+
     def only(self, rows: Ints) -> Revisions:
         """Some of them; rows in ascending order."""
         s = self.sums
         sums = Tally(s.possible[rows], s.absences[rows], s.study_leave[rows], s.unmarked[rows], s.legacy[rows])
         return Revisions(self.rank[rows], self.day[rows], self.session[rows], self.school[rows], sums)
+
+
+def place(here: Deployment, batch: Batch, rows: Ints) -> tuple[Ints, Ints, Bools]:
+    """School index, day index, and whether the deployment can score it, of some registers, (n,) each; only where it can do
+    the indices mean something."""
+    school, day = np.searchsorted(here.urn, batch.urn[rows]), np.searchsorted(here.days, batch.day[rows])
+    inside = (school < len(here.urn)) & (day < len(here.days))
+    inside[inside] = (here.urn[school[inside]] == batch.urn[rows][inside]) & (here.days[day[inside]] == batch.day[rows][inside])
+    inside[inside] = here.planned[day[inside], school[inside]]
+    return school.astype(np.int32), day.astype(np.int32), inside
 
 
 @dataclass

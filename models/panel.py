@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.batch import Batch
     from models.numbers import Bools, Ints
 
-__all__ = ["Arranged", "Panel", "Tally", "arrange", "tally"]
+__all__ = ["Arranged", "Longs", "Panel", "Tally", "arrange", "identities", "tally"]
 
 Longs = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -70,9 +70,15 @@ class Arranged:
     wins: Bools
 
 
+def identities(batch: Batch, rows: Longs | slice) -> Longs:
+    """(date, session, URN) of some registers as one number, in the total order."""
+    key: Longs = (batch.day[rows].astype(np.int64) * 2 + batch.session[rows]) << 31 | batch.urn[rows]
+    return key
+
+
 def arrange(batch: Batch) -> Arranged:
     """Put registers into the total order; repeats (equal canonical bytes) are kept once."""
-    key = (batch.day.astype(np.int64) * 2 + batch.session) << 31 | batch.urn
+    key = identities(batch, slice(None))
     order = np.argsort(key, kind="stable")
     sorted_key = key[order]
     same = sorted_key[1:] == sorted_key[:-1]

@@ -6,7 +6,7 @@ Published ratios and statistics are held in millionths as integers, so that text
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.close import YearModel
     from models.panel import Panel
 
-__all__ = ["CONDITIONS", "NOTHING", "Rows", "rows", "school_digests", "state_digest"]
+__all__ = ["CONDITIONS", "NOTHING", "Rows", "SchoolDigest", "rows", "school_digests", "state_digest"]
 
 NOTHING = np.iinfo(np.int64).min
 """Stands for an empty value in a column of millionths."""
@@ -63,9 +63,9 @@ def _millionths(x: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(x * 1e6).astype(np.int64)
 
 
-def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice) -> Rows:
-    """The readings of some schools, (schools, closed days) in the published layout; unplanned days are among them."""
-    here, days = model.deployment, slice(0, model.through + 1)
+def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, first: int = 0) -> Rows:
+    """The readings of some schools, (schools, closed days from `first`) in the published layout; unplanned days are among them."""
+    here, days = model.deployment, slice(first, model.through + 1)
     part = (days, schools)
     study = panel.study_leave[days, :, schools].sum(axis=1)
     possible, absences = panel.possible[days, :, schools].sum(axis=1), panel.absences[days, :, schools].sum(axis=1)
@@ -101,10 +101,17 @@ def _conditions(verdict: NDArray[Any], scored: NDArray[Any], warming_up: NDArray
     return out
 
 
+class SchoolDigest(NamedTuple):
+    """SHA-256 of a school's winning registers and its readings of the year, and of the readings alone."""
+
+    digest: bytes
+    readings: bytes
+
+
 def school_digests(
     batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], years: list[tuple[YearModel, Panel]], budget: Budget
-) -> Iterator[bytes]:
-    """SHA-256 of each school's winning registers and readings, by URN.
+) -> Iterator[SchoolDigest]:
+    """The digests of each school, by URN.
 
     winners: rows of `batch` that win, in the total order. Layout, little-endian: number of registers u4; their heads
     (date i4, session u1, cells u2) by date and session; their cells u4; then the rows of each year's readings.
@@ -123,9 +130,12 @@ def school_digests(
             digest = hashlib.sha256(len(mine).to_bytes(4, "little"))
             digest.update(head.tobytes())
             digest.update(_cells(batch, mine, length).tobytes())
+            readings = hashlib.sha256()
             for planned, table in tables:
-                digest.update(table[i - part.start][planned[i - part.start]].tobytes())
-            yield digest.digest()
+                said = table[i - part.start][planned[i - part.start]].tobytes()
+                digest.update(said)
+                readings.update(said)
+            yield SchoolDigest(digest.digest(), readings.digest())
 
 
 def _cells(batch: Batch, mine: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.uint32]:

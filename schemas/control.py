@@ -13,7 +13,17 @@ from typing import Annotated, Literal, NewType
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-__all__ = ["Abandoned", "CloseCompleted", "CloseId", "ControlRecord", "Decided", "RejectsAccepted", "Requested", "read_control_record"]
+__all__ = [
+    "Abandoned",
+    "AnyControlRecord",
+    "CloseCompleted",
+    "CloseId",
+    "ControlRecord",
+    "Decided",
+    "RejectsAccepted",
+    "Requested",
+    "read_control_record",
+]
 
 CloseId = NewType("CloseId", str)
 
@@ -80,10 +90,11 @@ class RejectsAccepted(_Record):
     at: datetime
 
 
-ControlRecord = Annotated[Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted, Field(discriminator="record")]
-_ADAPTER: TypeAdapter[Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted] = TypeAdapter(ControlRecord)
+AnyControlRecord = Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted
+ControlRecord = Annotated[AnyControlRecord, Field(discriminator="record")]
+_ADAPTER: TypeAdapter[AnyControlRecord] = TypeAdapter(ControlRecord)
 
 
-def read_control_record(line: bytes) -> Requested | Decided | CloseCompleted | Abandoned | RejectsAccepted:
+def read_control_record(line: bytes) -> AnyControlRecord:
     """One record of the control log."""
     return _ADAPTER.validate_json(line)

@@ -1,4 +1,4 @@
-"""The thread that closes the day when it is due, tries again when a close fails, and hands the new close to the overlay."""
+"""The thread that closes the day when it is due, and tries again when a close fails."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from streams.schedule import Arrived, ClosingTimes, Completed, due
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from streams.provisional import LastClose, Overlay
     from streams.schedule import CloseOrder
     from streams.sqlite_log import EmbeddedLogs
 
-__all__ = ["Arrivals", "CloseRunner", "Closing"]
+__all__ = ["Arrivals", "CloseRunner", "Closing", "EmbeddedArrivals"]
 
 ATTEMPTS_MAX = 5
 PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
@@ -42,30 +41,33 @@ class CloseRunner(Protocol):
     def abandon(self, reason: str) -> None:
         """Give up the request that is open, unless `decided` stands."""
 
-    def last_close(self) -> LastClose:
-        """What the overlay needs of the last close; before the first, of the reference data alone."""
+
+class Arrivals(Protocol):
+    """What has come into the logs."""
+
+    def look(self, completed: Sequence[Completed]) -> Arrived:
+        """What stands in the logs now."""
 
 
-class Arrivals:
+class EmbeddedArrivals:
     """Which registers have come since the last close for a day that was closed; reads each register once per close."""
 
     def __init__(self, logs: EmbeddedLogs, times: ClosingTimes) -> None:
         self._logs, self._times = logs, times
-        self._since: tuple[date | None, int] | None = None
-        self._cursor = self._late = 0
+        self._closes = -1
+        self._cursor, self._late = 0, False
         self._began: date | None = None
 
     def look(self, completed: Sequence[Completed]) -> Arrived:
         """What stands in the logs now."""
         end = self._logs.end_positions()
         last = max((one.day for one in completed), default=None)
-        since = (last, completed[-1].registers if completed else 0)
-        if since != self._since:
-            self._since, self._cursor, self._late = since, since[1], 0
+        if len(completed) != self._closes:
+            self._closes, self._late = len(completed), False
+            self._cursor = completed[-1].positions["register"] if completed else 0
         if last is not None:
-            for position, body in self._logs.read_registers(self._cursor, end["register"]):
-                if json.loads(body)["attendance_date"] <= last.isoformat():
-                    self._late = position
+            for _, body in self._logs.read_registers(self._cursor, end["register"]):
+                self._late |= json.loads(body)["attendance_date"] <= last.isoformat()
             self._cursor = end["register"]
         if self._began is None and (first := self._logs.first_received_at()) is not None:
             self._began = datetime.fromisoformat(first).astimezone(self._times.zone).date()
@@ -78,18 +80,17 @@ class Closing:
     def __init__(
         self,
         runner: CloseRunner,
-        logs: EmbeddedLogs,
-        overlay: Overlay,
+        arrivals: Arrivals,
         times: ClosingTimes,
         now: Callable[[], datetime],
         monotonic_seconds: Callable[[], float],
         *,
+        closed: Callable[[], None] = lambda: None,
         tick_seconds: float = 5.0,
     ) -> None:
-        """now: the time, UTC. Nothing runs before `start`; `step` may be called instead of it."""
-        self._runner, self._overlay, self._times, self._now = runner, overlay, times, now
+        """now: the time, UTC; closed: called after each close. Nothing runs before `start`; `step` may be called instead of it."""
+        self._runner, self._arrivals, self._times, self._now, self._closed = runner, arrivals, times, now, closed
         self._monotonic, self._tick_seconds = monotonic_seconds, tick_seconds
-        self._arrivals = Arrivals(logs, times)
         self._finished_at: dict[int, datetime] = {}
         self._failures, self._not_before = 0, 0.0
         self._stop = threading.Event()
@@ -117,7 +118,7 @@ class Closing:
             return None
         order: CloseOrder | None = None
         try:
-            completed = [Completed(c.day, c.registers, c.at or self._finished_at.get(i)) for i, c in enumerate(self._runner.completed())]
+            completed = [Completed(c.day, c.positions, c.at or self._finished_at.get(i)) for i, c in enumerate(self._runner.completed())]
             order = due(self._now(), self._runner.school_days, completed, self._arrivals.look(completed), self._times)
             if order is None:
                 return None
@@ -128,7 +129,7 @@ class Closing:
             return None
         self._failures, self.problem = 0, None
         self._finished_at = {len(self._runner.completed()) - 1: self._now()}
-        self._overlay.rebase(self._runner.last_close())
+        self._closed()
         return order
 
     def _failed(self, order: CloseOrder | None, error: Exception) -> None:

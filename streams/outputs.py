@@ -94,7 +94,7 @@ def summary(done: Replayed, held: Input, parameters: Parameters) -> dict[str, An
         "withheld": dict(sorted(done.withheld.items())),
         "alarms_per_school_year": {"T": done.budget.target, "C": done.budget.level},
         "parameters": {"source": parameters.source, "digest": parameters.digest},
-        "state_digest": state_digest(done.urns, digests),
+        "state_digest": state_digest(done.urns, (school.digest for school in digests)),
     }
 
 

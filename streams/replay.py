@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.course import Course, Revisions
+from models.course import Course, Revisions, place
 from models.deploy import deploy
 from models.history import learn
 from models.panel import Arranged, Longs, Panel, Tally, arrange
@@ -156,25 +156,18 @@ def _one_a_month(days: Ints) -> Ints:
 def split_years(batch: Batch, arranged: Arranged, tally: Tally, made: Sequence[Deployment], urns: Ints) -> tuple[list[Year], int, int]:
     """The registers of each deployment; how many are of an unknown school, and how many lie outside their calendar."""
     rows = arranged.rows
-    school = np.searchsorted(urns, batch.urn[rows])
-    school[school == len(urns)] = 0
-    known = (urns[school] == batch.urn[rows]) if len(urns) else np.zeros(len(rows), bool)
-    inside = np.zeros(len(rows), bool)
+    known = np.isin(batch.urn[rows], urns)
+    within = np.zeros(len(rows), bool)
     years = []
     for deployment in made:
-        day = np.searchsorted(deployment.days, batch.day[rows])
-        day[day == len(deployment.days)] = 0
-        here = known & (deployment.days[day] == batch.day[rows])
-        here[here] = deployment.planned[day[here], school[here]]
-        inside |= here
+        school, day, here = place(deployment, batch, rows)
+        within |= here
         rank = np.flatnonzero(here)
         mine = rows[rank]
         sums = Tally(tally.possible[mine], tally.absences[mine], tally.study_leave[mine], tally.unmarked[mine], tally.legacy[mine])
-        revisions = Revisions(
-            rank.astype(np.int32), day[rank].astype(np.int32), batch.session[mine].astype(np.int32), school[rank].astype(np.int32), sums
-        )
+        revisions = Revisions(rank.astype(np.int32), day[rank], batch.session[mine].astype(np.int32), school[rank], sums)
         years.append(Year(deployment, revisions, batch.recorded_at[mine]))
-    return years, int((~known).sum()), int((known & ~inside).sum())
+    return years, int((~known).sum()), int((known & ~within).sum())
 
 
 def learn_history(

@@ -44,21 +44,21 @@ class ClosingTimes:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A completed close: its day, the position in the register log that it read up to, and when it ended (None: not known)."""
+    """A completed close: its day, the positions that it read up to, and when it ended (None: not known)."""
 
     day: date
-    registers: int
+    positions: Mapping[str, int]
     at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """What the logs hold: end positions by log; the day the first register came (None: none yet), from which days are closed;
-    and the newest position of a register for the last closed day or an earlier one, 0 for none."""
+    and whether a register for the last closed day or an earlier one has come since the newest close."""
 
     end: Mapping[str, int]
     began: date | None
-    late_register: int = 0
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def due(
         return CloseOrder(day, arrived.end, again=False, due_at=times.closes(day))
     if last is None:
         return None
-    newest = completed[-1]
-    if arrived.late_register <= newest.registers:
+    if not arrived.late:
         return None
+    newest = completed[-1]
     since = now if newest.at is None else times.next_again(newest.at)
     return CloseOrder(last.day, arrived.end, again=True, due_at=since) if since <= now else None

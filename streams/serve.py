@@ -12,14 +12,14 @@ import signal
 import socket
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 
 from schemas.errors import WrongUsage
 from streams import clock
 from streams.access import Access
-from streams.closing import Closing
+from streams.closing import CloseRunner, Closing, EmbeddedArrivals
 from streams.intake import Intake, Limits
 from streams.provisional import Counted, Overlay
 from streams.schedule import ClosingTimes
@@ -30,12 +30,20 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from streams.closing import CloseRunner
+    from streams.provisional import LastClose
+
 
 __all__ = ["ServeOptions", "Serving", "serve"]
 
 STOP_SECONDS_MAX = 20
 CONNECTIONS_MAX = 512
+
+
+class ServedRunner(CloseRunner, Protocol):
+    """A runner that also tells the overlay what it needs."""
+
+    def last_close(self) -> LastClose:
+        """What the overlay needs of the last close; before the first, of the reference data alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Serving:
     def __init__(
         self,
         options: ServeOptions,
-        open_runner: Callable[[EmbeddedLogs], CloseRunner],
+        open_runner: Callable[[EmbeddedLogs], ServedRunner],
         judge: Callable[[bytes], bytes],
         now: Callable[[], datetime] = clock.now,
     ) -> None:
@@ -78,7 +86,13 @@ class Serving:
             self.overlay = Overlay(runner.last_close())
             _fill(self.overlay, self.logs, runner)
             self.closing = Closing(
-                runner, self.logs, self.overlay, options.times, now, clock.monotonic_seconds, tick_seconds=options.tick_seconds
+                runner,
+                EmbeddedArrivals(self.logs, options.times),
+                options.times,
+                now,
+                clock.monotonic_seconds,
+                closed=lambda: self.overlay.rebase(runner.last_close()),
+                tick_seconds=options.tick_seconds,
             )
             self._intake = Intake(self.logs, self.overlay, judge, access, options.limits, self._problems)
             self._socket = _listen(options.host, options.port)
@@ -120,7 +134,7 @@ class Serving:
 
 def serve(
     options: ServeOptions,
-    open_runner: Callable[[EmbeddedLogs], CloseRunner],
+    open_runner: Callable[[EmbeddedLogs], ServedRunner],
     judge: Callable[[bytes], bytes],
     announce: Callable[[str], None],
 ) -> None:
@@ -144,8 +158,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _fill(overlay: Overlay, logs: EmbeddedLogs, runner: CloseRunner) -> None:
+def _fill(overlay: Overlay, logs: EmbeddedLogs, runner: ServedRunner) -> None:
     """The registers since the close before the last, among which are those of the last closed day."""
     completed = runner.completed()
-    after = completed[-2].registers if len(completed) > 1 else 0
+    after = completed[-2].positions["register"] if len(completed) > 1 else 0
     overlay.fill(Counted.of(body) for _, body in logs.read_registers(after, logs.end_positions()["register"]))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Appended", "EmbeddedLogs", "LogUnavailable", "ReplayedRejects"]
 
 APPLICATION_ID = 0x48574C47  # "HWLG", in the file's header: `file` and we can tell whose it is.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PAGE_ROWS = 4096
 """Rows read by one statement, so that a long reader never holds back SQLite's checkpoints."""
 
@@ -45,6 +45,8 @@ CREATE TABLE reject (
 CREATE TABLE alert (record_id TEXT PRIMARY KEY, close_number INTEGER NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL);
 CREATE INDEX alert_by_close ON alert (close_number);
 """
+_READINGS = "CREATE TABLE reading (urn INTEGER PRIMARY KEY, close_number INTEGER NOT NULL, body BLOB NOT NULL)"
+"""Of the last close; since version 2."""
 
 
 class Appended(NamedTuple):
@@ -116,13 +118,17 @@ class EmbeddedLogs:
                     remedy=f"{RESTORE} after deleting this one and its .lock",
                 )
             with self._transaction() as connection:
-                for statement in _SCHEMA.split(";\n"):
+                for statement in (*_SCHEMA.split(";\n"), _READINGS):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 rows = [("schema_version", str(SCHEMA_VERSION)), ("log_id", uuid.uuid4().hex)]
                 connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         if one("PRAGMA application_id") != APPLICATION_ID:
             raise BadContents("this SQLite file is not a Headway log", file=str(self.path), remedy="Name another file")
+        if one("SELECT value FROM meta WHERE name = 'schema_version'") == "1":
+            with self._transaction() as connection:
+                connection.execute(_READINGS)
+                connection.execute("UPDATE meta SET value = '2' WHERE name = 'schema_version'")
         version = one("SELECT value FROM meta WHERE name = 'schema_version'")
         if version != str(SCHEMA_VERSION):
             raise BadContents(
@@ -231,11 +237,11 @@ class EmbeddedLogs:
             cursor = connection.execute("INSERT INTO control (body, digest, received_at) VALUES (?, ?, ?)", row)
             return int(cursor.lastrowid or 0)
 
-    def read_control(self) -> Iterator[tuple[int, bytes]]:
-        """(position, record) of the whole control log, in order."""
+    def read_control(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
+        """(position, record) of the control log behind `after`, in order."""
         with self._reading() as connection:
             end = _end(connection, "control")
-        return self._read("control", 0, end)
+        return self._read("control", after, end)
 
     def publish_alerts(self, close_number: int, records: Iterable[tuple[str, bytes]]) -> None:
         """(record id, bytes) of one close, in one transaction; a repeat changes nothing.
@@ -250,6 +256,19 @@ class EmbeddedLogs:
                 said = connection.execute("SELECT close_number, body FROM alert WHERE record_id = ?", (record_id,)).fetchone()
                 if said != (close_number, body):
                     raise BrokenPromise(f"alert record {record_id} of close {said[0]} was published with other bytes")
+
+    def publish_readings(self, close_number: int, records: Iterable[tuple[int, bytes]]) -> None:
+        """(URN, bytes) of one close, in place of those of earlier closes; one transaction."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM reading WHERE close_number <> ?", (close_number,))
+            rows = [(urn, close_number, body) for urn, body in records]
+            connection.executemany("INSERT OR REPLACE INTO reading VALUES (?, ?, ?)", rows)
+
+    def read_readings(self) -> tuple[int, dict[int, bytes]]:
+        """The number of the last close that published readings (0: none), and its readings by URN."""
+        with self._reading() as connection:
+            held = connection.execute("SELECT close_number, urn, body FROM reading ORDER BY urn").fetchall()
+        return (held[0][0] if held else 0), {urn: body for _, urn, body in held}
 
     def read_alerts(self) -> Iterator[tuple[int, str, bytes]]:
         """(close number, record id, bytes) of all that was published, by close, then as published."""

@@ -54,7 +54,7 @@ class WrittenDown:
     def completed(self) -> list[Completed]:
         """From the control log."""
         records = [json.loads(body) for _, body in self.logs.read_control()]
-        return [Completed(date.fromisoformat(r["day"]), r["register"]) for r in records]
+        return [Completed(date.fromisoformat(r["day"]), {"register": r["register"]}) for r in records]
 
     def close(self, day: date, positions: Mapping[str, int]) -> None:
         """Write it down, or fail as told."""

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from models.parameters import Budget, Parameters
-from streams.closing import Closing
+from streams.closing import Closing, EmbeddedArrivals
 from streams.intake import judge
-from streams.provisional import Overlay
 from streams.reference import read_reference
 from streams.runner import EmbeddedRunner
 from streams.schedule import ClosingTimes
@@ -48,7 +47,7 @@ class _Axe:
             raise _Killed
 
     def hang_over(self, logs: EmbeddedLogs) -> None:
-        for name in ("append_control", "publish_alerts"):
+        for name in ("append_control", "publish_readings", "publish_alerts"):
             setattr(logs, name, self._guarded(getattr(logs, name)))
 
     def _guarded(self, write: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,7 +94,7 @@ class _Life:
     def _live(self, logs: EmbeddedLogs) -> None:
         runner = EmbeddedRunner(logs, self._reference, Parameters(), Budget.of_rate(0.5), self.now)
         times = ClosingTimes(again_minutes=None, again_at=time(16, 0))
-        thread = Closing(runner, logs, Overlay(runner.last_close()), times, self.now, lambda: 0.0)
+        thread = Closing(runner, EmbeddedArrivals(logs, times), times, self.now, lambda: 0.0)
         while True:
             logs.append_registers(self._arrivals[self._days[self._day]])
             while thread.step() is not None:

@@ -21,11 +21,13 @@ from schemas import acknowledgement
 from schemas.control import Abandoned, Requested, read_control_record
 from schemas.errors import BadContents, BrokenPromise
 from streams.acknowledgements import read_acknowledgements
+from streams.chain import Chain
+from streams.close_logs import EmbeddedCloseLogs
 from streams.intake import judge
 from streams.outputs import summary
 from streams.reference import read_reference
 from streams.replay import midnight_after, read_input, replay
-from streams.runner import Chain, EmbeddedRunner
+from streams.runner import EmbeddedRunner
 from streams.sqlite_log import EmbeddedLogs
 from tests.streams_of_registers import SmallYear, line, small_year, write_reference
 
@@ -193,7 +195,7 @@ def test_a_close_of_long_ago_is_computed_again_as_it_was_known_then(tmp_path: Pa
     again = world.runner(opened)
     said = {number: [body for n, _, body in opened.read_alerts() if n == number] for number, _, _ in opened.read_alerts()}
     for request, done in reversed(again.chain.completed):
-        _, close, digest = again.compute(request)
+        _, _, close, _, digest = again.compute(request)
         assert digest == done.state_digest, f"close {request.number}"
         assert [a.to_line() for a in close.alerts] == said.get(request.number, []), f"close {request.number}"
 
@@ -248,7 +250,7 @@ def test_a_close_decided_by_other_rules_is_not_published_by_these(change: str, t
     assert list(opened.read_control()) == before
     assert _alert_lines(opened) == []
     world.runner(opened).close(world.school_days[0], opened.end_positions())
-    assert len(Chain(opened).completed) == 1
+    assert len(Chain.of(EmbeddedCloseLogs(opened).control()).completed) == 1
 
 
 def test_an_open_close_is_repeated_before_anything_else_is_closed(tmp_path: Path, opened: EmbeddedLogs) -> None:
@@ -285,7 +287,7 @@ def test_a_request_beside_an_open_one_or_after_another_close_is_void(tmp_path: P
     world = _World.of(1, tmp_path)
     runner = _lived(world, opened)
     first, last = runner.chain.completed[0][0], runner.chain.completed[-1][0]
-    chain = Chain(opened)
+    chain = Chain.of(EmbeddedCloseLogs(opened).control())
     stale = first.model_copy(update={"day": first.day + timedelta(days=1)})
     chain.add(stale)
     assert chain.open is None

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from schemas.errors import BadContents, WrongUsage
-from streams.closing import Closing
+from streams.closing import Closing, EmbeddedArrivals
 from streams.provisional import Overlay
 from streams.schedule import ClosingTimes
 from streams.sqlite_log import EmbeddedLogs
@@ -41,7 +41,9 @@ class _Closing:
         self.closing = self.started()
 
     def started(self) -> Closing:
-        return Closing(self.runner, self.logs, self.overlay, ClosingTimes(), lambda: self.now, lambda: self.seconds)
+        arrivals = EmbeddedArrivals(self.logs, ClosingTimes())
+        closed = lambda: self.overlay.rebase(self.runner.last_close())  # noqa: E731
+        return Closing(self.runner, arrivals, ClosingTimes(), lambda: self.now, lambda: self.seconds, closed=closed)
 
     def add(self, **changes: object) -> None:
         self.logs.append_registers([judge(json.dumps(register(**changes)).encode())])  # type: ignore[arg-type]  # any field
@@ -74,7 +76,7 @@ def test_a_day_is_closed_at_its_time_and_again_for_late_registers(at: _Closing) 
     assert at.step() is None, "not twice in an hour"
     at.now += timedelta(hours=1)
     assert at.step() == (FIRST_DAY, True)
-    assert [c.registers for c in at.runner.completed()] == [1, 3, 4]
+    assert [c.positions["register"] for c in at.runner.completed()] == [1, 3, 4]
 
 
 def test_what_came_while_the_day_was_being_closed_is_late(at: _Closing) -> None:

@@ -12,6 +12,7 @@ from streams.schedule import Arrived, CloseOrder, ClosingTimes, Completed, due
 
 LONDON = ZoneInfo("Europe/London")
 TIMES = ClosingTimes()
+HELD = {"register": 10}
 MONDAY = date(2026, 10, 5)
 WEEK = [MONDAY + timedelta(days=n) for n in range(5)]
 NEXT_WEEK = [day + timedelta(days=7) for day in WEEK]
@@ -21,7 +22,7 @@ def _at(day: date, hour: int, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), LONDON).astimezone(UTC)
 
 
-def _arrived(end: int = 10, late: int = 0, began: date | None = MONDAY) -> Arrived:
+def _arrived(end: int = 10, late: bool = False, began: date | None = MONDAY) -> Arrived:
     return Arrived({"register": end}, began, late)
 
 
@@ -45,7 +46,7 @@ def _day(order: CloseOrder | None) -> tuple[date, bool] | None:
 def test_each_school_day_is_closed_once_at_its_time_and_in_order(
     now: datetime, closed: list[date], expected: date | None, sentence: str
 ) -> None:
-    order = due(now, WEEK + NEXT_WEEK, [Completed(day, 10, now) for day in closed], _arrived(), TIMES)
+    order = due(now, WEEK + NEXT_WEEK, [Completed(day, HELD, now) for day in closed], _arrived(), TIMES)
     assert _day(order) == (None if expected is None else (expected, False)), sentence
 
 
@@ -62,31 +63,31 @@ def test_days_before_the_first_register_came_are_not_closed() -> None:
 @pytest.mark.parametrize(
     ("now", "closed_at", "late", "again", "sentence"),
     [
-        (_at(WEEK[0], 18, 29), _at(WEEK[0], 17, 30), 11, False, "within the hour late registers wait"),
-        (_at(WEEK[0], 18, 30), _at(WEEK[0], 17, 30), 11, True, "after it the day is closed again"),
-        (_at(WEEK[0], 18, 30), _at(WEEK[0], 17, 30), 10, False, "what the last close has read is not late"),
-        (_at(WEEK[1], 6, 59), _at(WEEK[1], 6, 30), 11, False, "before seven nothing hurries"),
-        (_at(WEEK[1], 7, 0), _at(WEEK[1], 6, 30), 11, True, "at seven what is late is closed, whatever the hour"),
-        (_at(WEEK[1], 7, 30), _at(WEEK[1], 7, 0), 11, False, "and then the hour counts again"),
-        (_at(WEEK[0], 17, 31), None, 11, True, "when nobody knows when the last close was, it is now"),
+        (_at(WEEK[0], 18, 29), _at(WEEK[0], 17, 30), True, False, "within the hour late registers wait"),
+        (_at(WEEK[0], 18, 30), _at(WEEK[0], 17, 30), True, True, "after it the day is closed again"),
+        (_at(WEEK[0], 18, 30), _at(WEEK[0], 17, 30), False, False, "what the last close has read is not late"),
+        (_at(WEEK[1], 6, 59), _at(WEEK[1], 6, 30), True, False, "before seven nothing hurries"),
+        (_at(WEEK[1], 7, 0), _at(WEEK[1], 6, 30), True, True, "at seven what is late is closed, whatever the hour"),
+        (_at(WEEK[1], 7, 30), _at(WEEK[1], 7, 0), True, False, "and then the hour counts again"),
+        (_at(WEEK[0], 17, 31), None, True, True, "when nobody knows when the last close was, it is now"),
     ],
 )
 def test_the_last_day_is_closed_again_when_late_registers_came(
-    now: datetime, closed_at: datetime | None, late: int, again: bool, sentence: str
+    now: datetime, closed_at: datetime | None, late: bool, again: bool, sentence: str
 ) -> None:
-    order = due(now, WEEK, [Completed(WEEK[0], 10, closed_at)], _arrived(end=12, late=late), TIMES)
+    order = due(now, WEEK, [Completed(WEEK[0], HELD, closed_at)], _arrived(end=12, late=late), TIMES)
     assert _day(order) == ((WEEK[0], True) if again else None), sentence
 
 
 def test_without_an_interval_late_registers_wait_for_the_morning() -> None:
     times = ClosingTimes(again_minutes=None)
-    closed = [Completed(WEEK[0], 10, _at(WEEK[0], 17, 30))]
-    assert due(_at(WEEK[0], 23), WEEK, closed, _arrived(late=11), times) is None
-    assert _day(due(_at(WEEK[1], 7), WEEK, closed, _arrived(late=11), times)) == (WEEK[0], True)
+    closed = [Completed(WEEK[0], HELD, _at(WEEK[0], 17, 30))]
+    assert due(_at(WEEK[0], 23), WEEK, closed, _arrived(late=True), times) is None
+    assert _day(due(_at(WEEK[1], 7), WEEK, closed, _arrived(late=True), times)) == (WEEK[0], True)
 
 
 def test_a_new_day_goes_before_a_repeat_of_the_old_one() -> None:
-    order = due(_at(WEEK[1], 17, 30), WEEK, [Completed(WEEK[0], 10, _at(WEEK[0], 17, 30))], _arrived(late=11), TIMES)
+    order = due(_at(WEEK[1], 17, 30), WEEK, [Completed(WEEK[0], HELD, _at(WEEK[0], 17, 30))], _arrived(late=True), TIMES)
     assert _day(order) == (WEEK[1], False)
 
 
@@ -112,21 +113,21 @@ def test_the_hour_that_is_there_twice_does_not_close_twice_or_early() -> None:
     """A close at 01:30 summer time; half an hour later the clocks show 01:00 again."""
     sunday = date(2026, 10, 25)
     closed_at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    closed = [Completed(sunday - timedelta(days=2), 10, closed_at)]
-    assert due(closed_at + timedelta(minutes=59), [], closed, _arrived(late=11), TIMES) is None
-    assert due(closed_at + timedelta(minutes=60), [], closed, _arrived(late=11), TIMES) is not None
+    closed = [Completed(sunday - timedelta(days=2), HELD, closed_at)]
+    assert due(closed_at + timedelta(minutes=59), [], closed, _arrived(late=True), TIMES) is None
+    assert due(closed_at + timedelta(minutes=60), [], closed, _arrived(late=True), TIMES) is not None
 
 
 def test_a_clock_that_jumped_back_closes_nothing_twice() -> None:
-    closed = [Completed(day, 10, _at(WEEK[2], 17, 30)) for day in WEEK[:3]]
-    assert due(_at(WEEK[0], 20), WEEK, closed, _arrived(late=11), TIMES) is None
+    closed = [Completed(day, HELD, _at(WEEK[2], 17, 30)) for day in WEEK[:3]]
+    assert due(_at(WEEK[0], 20), WEEK, closed, _arrived(late=True), TIMES) is None
 
 
 def test_a_year_from_its_first_day_to_the_next_years_is_walked_without_a_gap() -> None:
     days = [date(2027, 8, 30) + timedelta(days=n) for n in range(370) if (date(2027, 8, 30) + timedelta(days=n)).weekday() < 5]
     completed: list[Completed] = []
     while (order := due(datetime(2028, 9, 10, tzinfo=UTC), days, completed, _arrived(began=days[0]), TIMES)) is not None:
-        completed.append(Completed(order.day, 10))
+        completed.append(Completed(order.day, HELD))
     assert [one.day for one in completed] == days
     assert date(2028, 2, 29) in days
 

@@ -42,7 +42,7 @@ def test_the_schemas_name_the_fields_of_the_contract() -> None:
     assert codes == list(CODE_IDS)
     assert tuple(made["reading"]["required"]) == READING_COLUMNS
     assert set(made["reject"]["required"]) == {"reason", "sha256", "original"}
-    assert {"requested", "decided", "completed", "abandoned"} == set(made["control"]["discriminator"]["mapping"])
+    assert {"requested", "decided", "completed", "abandoned", "rejects_accepted"} == set(made["control"]["discriminator"]["mapping"])
 
 
 def test_one_file_is_written_for_each_and_twice_the_same(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def _reopened(logs: EmbeddedLogs) -> EmbeddedLogs:
 def _edited(logs: EmbeddedLogs, sql: str) -> EmbeddedLogs:
     logs.close()
     with closing(sqlite3.connect(logs.path)) as connection, connection:
-        connection.execute(sql)
+        connection.executescript(sql)
     return EmbeddedLogs(logs.path, now=_now)
 
 
@@ -154,8 +154,15 @@ def test_the_database_of_another_program_is_refused_and_left_as_it_was(tmp_path:
 
 
 def test_a_log_of_another_schema_version_is_refused(logs: EmbeddedLogs) -> None:
-    with pytest.raises(BadContents, match="schema version 99, this Headway reads 1"):
+    with pytest.raises(BadContents, match="schema version 99, this Headway reads 2"):
         _edited(logs, "UPDATE meta SET value = '99' WHERE name = 'schema_version'")
+
+
+def test_a_log_of_version_1_gets_the_table_of_readings(logs: EmbeddedLogs) -> None:
+    with closing(_edited(logs, "DROP TABLE reading; UPDATE meta SET value = '1' WHERE name = 'schema_version'")) as again:
+        again.publish_readings(1, [(100_000, b"{}")])
+        again.publish_readings(2, [(100_001, b"{}")])
+        assert again.read_readings() == (2, {100_001: b"{}"})
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9], ids=lambda share: f"{share:.0%} left")

@@ -1,0 +1,118 @@
+"""The panel of the logs at some positions, moved on from close to close without looking at what has not changed.
+
+Every register read so far, which of them win, and the course of the academic year being closed. All of it is a cache of the
+logs: `Panels` made from nothing at the same positions says the same. (design.md section 3)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.batch import canonical
+from models.close import BLOCK_DAYS
+from models.course import Course, Revisions
+from models.panel import arrange, identities
+from models.readings import school_digests, state_digest
+from models.store import RegisterStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from models.batch import Batch
+    from models.close import Acknowledged
+    from models.deployment import Deployment
+    from models.numbers import Bools, Ints
+    from models.panel import Longs
+    from models.parameters import Budget, Parameters
+    from models.policy import Close, Said
+    from models.readings import SchoolDigest
+
+__all__ = ["Closed", "Panels"]
+
+
+class Closed(NamedTuple):
+    """A close, computed: the course it belongs to, what it says, each school's digests in order of URN, and the state digest."""
+
+    course: Course
+    day: int
+    close: Close
+    schools: tuple[SchoolDigest, ...]
+    state_digest: str
+
+
+@dataclass(slots=True)
+class _Winners:
+    """The winning row of each identity, ascending by identity."""
+
+    identity: Longs
+    row: Longs
+
+    def take(self, batch: Batch, first: int) -> Longs:
+        """Merge the rows of `batch` from `first` on; those that won, ascending by identity."""
+        arranged = arrange(batch.tail(first))
+        row = arranged.rows[arranged.wins] + first
+        identity = identities(batch, row)
+        at = np.searchsorted(self.identity, identity)
+        known = at < len(self.identity)
+        known[known] = self.identity[at[known]] == identity[known]
+        better = ~known
+        better[known] = _outranks(batch, row[known], self.row[at[known]])
+        replaced = known & better
+        self.row[at[replaced]] = row[replaced]
+        self.identity = np.insert(self.identity, at[~known], identity[~known])
+        self.row = np.insert(self.row, at[~known], row[~known])
+        return row[better]
+
+
+def _outranks(batch: Batch, one: Longs, other: Longs) -> Bools:
+    """Whether each register of `one` stands above that of `other`, which has its identity."""
+    revision, recorded = batch.revision[one] - batch.revision[other], batch.recorded_at[one] - batch.recorded_at[other]
+    out: Bools = (revision > 0) | ((revision == 0) & (recorded > 0))
+    for i in np.flatnonzero((revision == 0) & (recorded == 0)):
+        mine, its = (hashlib.sha256(canonical(batch, int(rows[i]))).digest() for rows in (one, other))
+        out[i] = mine > its
+    return out
+
+
+class Panels:
+    """Registers in, closes out; what it holds follows from what was added, in whatever order."""
+
+    def __init__(self, urns: Ints, deployments: Mapping[str, Deployment], parameters: Parameters, budget: Budget) -> None:
+        """urns: ascending, those of every deployment (by academic year)."""
+        self._urns, self._deployments, self._parameters, self._budget = urns, deployments, parameters, budget
+        self._store = RegisterStore()
+        self._winners = _Winners(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._merged = 0
+        self._course: Course | None = None
+
+    def __len__(self) -> int:
+        """Registers held, superseded ones and repeats among them."""
+        return len(self._store)
+
+    def add(self, batch: Batch) -> None:
+        """Take registers in; they count from the next close."""
+        self._store.add(batch)
+
+    def forget_course(self) -> None:
+        """The next close scores its year from the first day."""
+        self._course = None
+
+    def close(self, academic_year: str, day: int, acknowledged: Acknowledged, said: Callable[[], Said]) -> Closed:
+        """Close deployment day `day` (days since 1970) on all that was added. said: what earlier closes published, asked for
+        when the course of the year has to be made."""
+        batch, tally = self._store.batch(), self._store.tally()
+        new = self._winners.take(batch, self._merged)
+        self._merged = len(batch)
+        here = self._deployments[academic_year]
+        if self._course is None or self._course.deployment is not here:
+            self._course = Course(here, self._parameters, self._budget, BLOCK_DAYS, said=said())
+            new = self._winners.row
+        index = int(np.searchsorted(here.days, day))
+        close = self._course.close(index, Revisions.of(here, batch, tally, new), acknowledged)
+        years = [(self._course.model, self._course.panel)]
+        schools = tuple(school_digests(batch, self._winners.row, self._urns, years, self._budget))
+        return Closed(self._course, index, close, schools, state_digest(self._urns, (s.digest for s in schools)))
