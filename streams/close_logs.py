@@ -51,22 +51,29 @@ class CloseLogs(Protocol):
     def write_control(self, record: AnyControlRecord) -> None:
         """Durable when it returns; it comes back through `control`."""
 
-    def registers(self, after: Mapping[str, int], upto: Mapping[str, int]) -> Iterator[Batch]:
-        """The valid registers between two positions (`after` lacking one: from its beginning), in any order."""
+    def registers(self, after: Mapping[str, int], upto: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
+        """Give `take` the valid registers between two positions (empty `after`: from the beginning), in any order. What is
+        rejected behind `fresh` is remembered for `judge_rejects` and `publish`."""
 
     def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
         """All valid ones up to these positions."""
 
-    def judge_rejects(self, since: Requested | None, request: Requested, accepted: Mapping[str, int]) -> None:
-        """Raise TooManyRejects when what was rejected between two closes is above the limit and nobody has accepted it."""
+    def judge_rejects(self, since: Mapping[str, int], upto: Mapping[str, int], accepted: Mapping[str, int]) -> None:
+        """Raise TooManyRejects when what was rejected between two closes is above the limit, and not `accepted` by a person."""
 
     def alerts(self) -> Iterator[tuple[int, bytes]]:
         """(close number, bytes) of every alert record published, each once, by close."""
 
     def publish(
-        self, request: Requested, alerts: Sequence[AlertRecord], readings: Sequence[ReadingRecord], at: Callable[[str], None]
+        self,
+        request: Requested,
+        since: Mapping[str, int],
+        alerts: Sequence[AlertRecord],
+        readings: Sequence[ReadingRecord],
+        at: Callable[[str], None],
     ) -> None:
-        """Durable when it returns; what of it stood there already is not said twice where that can be seen."""
+        """Alerts, readings, and what was rejected since the close before (its positions: `since`). Durable when it returns; what
+        of it stood there already is not said twice where that can be seen."""
 
 
 class EmbeddedCloseLogs:
@@ -89,21 +96,22 @@ class EmbeddedCloseLogs:
         """As `CloseLogs`."""
         self._logs.append_control(record.to_line())
 
-    def registers(self, after: Mapping[str, int], upto: Mapping[str, int]) -> Iterator[Batch]:
+    def registers(self, after: Mapping[str, int], upto: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
         """As `CloseLogs`."""
+        del fresh  # Nothing invalid is in these logs.
         lines: list[bytes] = []
         for _, body in self._logs.read_registers(after.get("register", 0), upto["register"]):
             lines.append(body)
             if len(lines) == _DECODE_LINES:
-                yield decode(lines).batch
+                take(decode(lines).batch)
                 lines = []
-        yield decode(lines).batch
+        take(decode(lines).batch)
 
     def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
         """As `CloseLogs`."""
         return [parse(body) for _, body in self._logs.read_acknowledgements(0, upto["acknowledgement"])]
 
-    def judge_rejects(self, since: Requested | None, request: Requested, accepted: Mapping[str, int]) -> None:
+    def judge_rejects(self, since: Mapping[str, int], upto: Mapping[str, int], accepted: Mapping[str, int]) -> None:
         """Nothing to judge: a register is refused at the door."""
 
     def alerts(self) -> Iterator[tuple[int, bytes]]:
@@ -111,9 +119,15 @@ class EmbeddedCloseLogs:
         return ((number, body) for number, _, body in self._logs.read_alerts())
 
     def publish(
-        self, request: Requested, alerts: Sequence[AlertRecord], readings: Sequence[ReadingRecord], at: Callable[[str], None]
+        self,
+        request: Requested,
+        since: Mapping[str, int],
+        alerts: Sequence[AlertRecord],
+        readings: Sequence[ReadingRecord],
+        at: Callable[[str], None],
     ) -> None:
         """As `CloseLogs`."""
+        del since  # The same.
         at("publishing")
         self._logs.publish_readings(request.number, readings)
         self._logs.publish_alerts(request.number, [(a.record_id, a.line) for a in alerts])

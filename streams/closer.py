@@ -30,6 +30,7 @@ from streams.schedule import Completed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from models.batch import Batch
     from models.deployment import Deployment
     from models.panels import Closed
     from models.parameters import Budget, Parameters
@@ -151,7 +152,7 @@ class Closer:
             return
         if self.chain.decided is None or self.chain.decided.digest != said.hexdigest():
             raise BrokenPromise(f"the close of {request.day} was decided otherwise: {self.chain.decided}, now {said.hexdigest()}")
-        self._logs.publish(request, alerts, readings, self._at)
+        self._logs.publish(request, self._since(request), alerts, readings, self._at)
         self._at("before completed")
         self._write(CloseCompleted(close_id=request.close_id, state_digest=closed.state_digest, at=self._now()))
 
@@ -163,11 +164,10 @@ class Closer:
         if any(self._read.get(p, 0) > upto for p, upto in request.positions.items()):
             self._forget()
         try:
-            for batch in self._logs.registers(self._read, request.positions):
-                self._at("reading")
-                self._panels.add(batch)
+            since = self._since(request)
+            self._logs.registers(self._read, request.positions, since, self._take)
             self._read = dict(request.positions)
-            self._logs.judge_rejects(self.chain.before(request), request, self.chain.accepted)
+            self._logs.judge_rejects(since, request.positions, self.chain.accepted)
             acknowledged = Acknowledgements(self._logs.acknowledgements(request.positions))
             if request.previous is None or request.previous != self._computed:
                 self._panels.forget_course()
@@ -180,6 +180,15 @@ class Closer:
             raise
         self._computed = request.close_id
         return closed
+
+    def _take(self, batch: Batch) -> None:
+        self._at("reading")
+        self._panels.add(batch)
+
+    def _since(self, request: Requested) -> Mapping[str, int]:
+        """The positions of the close before; empty before the first."""
+        before = self.chain.before(request)
+        return {} if before is None else before.positions
 
     def _said(self, name: str, number: int) -> Said:
         """The fold of what earlier closes published in this academic year."""

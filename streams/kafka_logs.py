@@ -1,0 +1,246 @@
+"""The logs of the live runner as a close uses them: topics read in bulk by positions, published to by an idempotent producer.
+
+Each call connects, does its work and lets go: after an outage nothing stale is left, and the work of a close is large beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.acknowledgement import parse as parse_acknowledgement
+from schemas.control import read_control_record
+from schemas.errors import InvalidRegister
+from schemas.register import parse
+from schemas.reject import BLANKS, Reject
+from streams import topology
+from streams.decode import decode
+from streams.log_reader import BrokerUnavailable, end_offsets, read
+from streams.reject_limit import TooManyRejects, too_many
+from streams.snapshot import Stretch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from models.batch import Batch
+    from schemas.acknowledgement import Acknowledgement
+    from schemas.control import AnyControlRecord, Requested
+    from streams.close_logs import AlertRecord, ReadingRecord
+    from streams.live_settings import LiveSettings
+    from streams.snapshot import Segments
+    from streams.topology import Log
+
+__all__ = ["KafkaLogs", "Outgoing", "judged", "positions_of", "publish"]
+
+
+class Outgoing(NamedTuple):
+    """One record to be published."""
+
+    log: Log
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def positions_of(log: Log, positions: Mapping[str, int]) -> dict[int, int]:
+    """The positions of one log, by partition."""
+    out = {}
+    for name, offset in positions.items():
+        topic, _, partition = name.rpartition("/")
+        if topic == log.name:
+            out[int(partition)] = offset
+    return out
+
+
+async def publish(settings: LiveSettings, records: Sequence[Outgoing]) -> None:
+    """All of them are in the logs when it returns; raises BrokerUnavailable when that cannot be had."""
+    producer = AIOKafkaProducer(
+        **settings.client(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144, request_timeout_ms=30_000
+    )
+    try:
+        await producer.start()
+        try:
+            sent = [await producer.send(settings.topic(r.log), r.value, r.key, headers=list(r.headers)) for r in records]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+    except KafkaError as error:
+        raise BrokerUnavailable(f"{settings.kafka}: publishing failed ({type(error).__name__}). Is the broker up?") from error
+
+
+def judged(records: Sequence[ConsumerRecord]) -> tuple[Batch, list[tuple[int, Reject]]]:
+    """The valid registers of some records, and (offset, reject) of the others."""
+    values = [record.value or b"" for record in records]
+    if all(v.strip(BLANKS) for v in values):
+        decoded = decode(values)
+        if not decoded.rejects:
+            return decoded.batch, []
+    good, bad = [], []
+    for record, value in zip(records, values, strict=True):
+        try:
+            parse(value)
+        except InvalidRegister as error:
+            bad.append((record.offset, Reject.of(value, error)))
+        else:
+            good.append(value)
+    return decode(good).batch, bad
+
+
+class KafkaLogs:
+    """`streams.close_logs.CloseLogs` on Kafka; called from one thread that runs no event loop."""
+
+    def __init__(self, settings: LiveSettings, segments: Segments | None = None) -> None:
+        self._settings, self._segments = settings, segments
+        self._folded = 0
+        self._acknowledged: dict[tuple[int, int], Acknowledgement] = {}
+        self._acknowledged_upto: dict[int, int] = {}
+        self._alerts: dict[str, tuple[int, bytes]] = {}
+        self._alerts_upto: dict[int, int] = {}
+        self._rejected: dict[str, dict[int, Reject]] = defaultdict(dict)
+        self.holes = 0
+        """Offsets that were asked for and not there; ours have none."""
+
+    def ends(self) -> dict[str, int]:
+        """As `CloseLogs`."""
+        return asyncio.run(end_offsets(self._settings, *topology.INPUTS))
+
+    def control(self) -> Iterator[AnyControlRecord]:
+        """As `CloseLogs`."""
+        lines: list[bytes] = []
+        self._folded = self._behind(topology.CONTROL, {0: self._folded}, lambda _, got: lines.extend(r.value for r in got))[0]
+        return map(read_control_record, lines)
+
+    def write_control(self, record: AnyControlRecord) -> None:
+        """As `CloseLogs`."""
+        asyncio.run(publish(self._settings, [Outgoing(topology.CONTROL, None, record.to_line())]))
+
+    def registers(self, after: Mapping[str, int], upto: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
+        """As `CloseLogs`; from the beginning it starts with the segments on disk."""
+        log = topology.REGISTERS
+        begin = _of(log, after)
+        if not begin and self._segments is not None:
+            for begin, batch in self._segments.load(_least(_of(log, upto), fresh)):  # noqa: B007 (the last one counts)
+                take(batch)
+        stretch = Stretch(self._segments, begin)
+
+        def keep(partition: int, records: Sequence[ConsumerRecord]) -> None:
+            batch, rejects = judged(records)
+            take(batch)
+            place = f"{log.name}/{partition}"
+            self._rejected[place] |= {offset: reject for offset, reject in rejects if offset >= fresh.get(place, 0)}
+            stretch.add(place, records[-1].offset + 1, batch)
+
+        self.holes += asyncio.run(read(self._settings, log, positions_of(log, begin), positions_of(log, upto), keep))
+        stretch.finish(_of(log, upto))
+
+    def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
+        """As `CloseLogs`."""
+        log = topology.ACKNOWLEDGEMENTS
+
+        def keep(partition: int, records: Sequence[ConsumerRecord]) -> None:
+            for record in records:
+                value = record.value or b""
+                try:
+                    self._acknowledged[partition, record.offset] = parse_acknowledgement(value)
+                except InvalidRegister as error:
+                    self._rejected[f"{log.name}/{partition}"][record.offset] = Reject.of(value, error)
+
+        ends = positions_of(log, upto)
+        starts = {p: min(self._acknowledged_upto.get(p, 0), end) for p, end in ends.items()}
+        self.holes += asyncio.run(read(self._settings, log, starts, ends, keep))
+        self._acknowledged_upto |= {p: max(end, self._acknowledged_upto.get(p, 0)) for p, end in ends.items()}
+        return [said for (partition, offset), said in self._acknowledged.items() if offset < ends.get(partition, 0)]
+
+    def judge_rejects(self, since: Mapping[str, int], upto: Mapping[str, int], accepted: Mapping[str, int]) -> None:
+        """As `CloseLogs`."""
+        begin = {place: max(since.get(place, 0), accepted.get(place, 0)) for place in upto}
+        rejected = {place: [o for o in held if begin.get(place, 0) <= o < upto.get(place, 0)] for place, held in self._rejected.items()}
+        if (reason := too_many(rejected, sum(max(0, upto[place] - begin[place]) for place in upto))) is not None:
+            self._publish_rejects(since, upto)
+            raise TooManyRejects(reason)
+
+    def alerts(self) -> Iterator[tuple[int, bytes]]:
+        """As `CloseLogs`."""
+        self._refresh_alerts()
+        return iter(sorted(self._alerts.values(), key=lambda held: held[0]))
+
+    def publish(
+        self,
+        request: Requested,
+        since: Mapping[str, int],
+        alerts: Sequence[AlertRecord],
+        readings: Sequence[ReadingRecord],
+        at: Callable[[str], None],
+    ) -> None:
+        """As `CloseLogs`: rejects, alerts and readings, each acknowledged by the broker."""
+        self._publish_rejects(since, request.positions)
+        at("rejects published")
+        self._refresh_alerts()
+        which = (("close_id", request.close_id.encode()), ("close_number", str(request.number).encode()))
+        out = [
+            Outgoing(topology.ALERTS, a.key.encode(), a.line, (("record_id", a.record_id.encode()), *which))
+            for a in alerts
+            if a.record_id not in self._alerts
+        ]
+        asyncio.run(publish(self._settings, out[: len(out) // 2]))
+        at("half the alerts")
+        asyncio.run(publish(self._settings, out[len(out) // 2 :]))
+        at("alerts published")
+        asyncio.run(publish(self._settings, [Outgoing(topology.READINGS, str(r.urn).encode(), r.line, which) for r in readings]))
+
+    def _behind(self, log: Log, starts: Mapping[int, int], take: Callable[[int, Sequence[ConsumerRecord]], None]) -> dict[int, int]:
+        """Read a log on to its end; where that is, by partition."""
+
+        async def all_of_it() -> dict[int, int]:
+            ends = positions_of(log, await end_offsets(self._settings, log))
+            if any(starts.get(p, 0) < end for p, end in ends.items()):
+                self.holes += await read(self._settings, log, {p: starts.get(p, 0) for p in ends}, ends, take)
+            return ends
+
+        return asyncio.run(all_of_it())
+
+    def _refresh_alerts(self) -> None:
+        def keep(_: int, records: Sequence[ConsumerRecord]) -> None:
+            for record in records:
+                headers = dict(record.headers)
+                self._alerts.setdefault(headers["record_id"].decode(), (int(headers["close_number"]), record.value))
+
+        self._alerts_upto = self._behind(topology.ALERTS, self._alerts_upto, keep)
+
+    def _publish_rejects(self, since: Mapping[str, int], upto: Mapping[str, int]) -> None:
+        """What of the interval is not among the rejects yet; earlier ones are let go."""
+        for place, held in self._rejected.items():
+            for offset in [o for o in held if o < since.get(place, 0)]:
+                del held[offset]
+        found = {
+            f"{place}/{offset}": reject
+            for place, held in self._rejected.items()
+            for offset, reject in sorted(held.items())
+            if offset < upto.get(place, 0)
+        }
+        if not found:
+            return
+        there: set[str] = set()
+        self._behind(topology.REJECTS, {}, lambda _, got: there.update(dict(r.headers)["origin"].decode() for r in got))
+        out = [rejected(origin, reject) for origin, reject in found.items() if origin not in there]
+        asyncio.run(publish(self._settings, out))
+
+
+def rejected(origin: str, reject: Reject) -> Outgoing:
+    """A dead letter; its id is its origin."""
+    headers = (("origin", origin.encode()), ("reason", reject.reason.value.encode()), ("detail", reject.detail.encode("utf-8", "replace")))
+    return Outgoing(topology.REJECTS, origin.split("/", 1)[0].encode(), reject.to_line(), headers)
+
+
+def _of(log: Log, positions: Mapping[str, int]) -> dict[str, int]:
+    return {f"{log.name}/{partition}": offset for partition, offset in positions_of(log, positions).items()}
+
+
+def _least(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {place: min(offset, other.get(place, 0)) for place, offset in one.items()}
