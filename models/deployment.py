@@ -5,7 +5,7 @@ And what follows from the registers sent so far: which sessions of a day are exp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,11 @@ class Deployment:
     target: Floats
     days: Ints
     planned: Bools
+
+    def equals(self, other: Deployment) -> bool:
+        """Whether the two say the same."""
+        mine, its = ([getattr(d, f.name) for f in fields(d)] for d in (self, other))
+        return all(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind == "f") for a, b in zip(mine, its, strict=True))
 
     @property
     def band(self) -> Ints:

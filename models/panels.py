@@ -81,9 +81,11 @@ def _outranks(batch: Batch, one: Longs, other: Longs) -> Bools:
 class Panels:
     """Registers in, closes out; what it holds follows from what was added, in whatever order."""
 
-    def __init__(self, urns: Ints, deployments: Mapping[str, Deployment], parameters: Parameters, budget: Budget) -> None:
-        """urns: ascending, those of every deployment (by academic year)."""
-        self._urns, self._deployments, self._parameters, self._budget = urns, deployments, parameters, budget
+    def __init__(self, parameters: Parameters, budget: Budget) -> None:
+        """Nothing is held yet, and `refer` comes before the first close."""
+        self._parameters, self._budget = parameters, budget
+        self._urns: Ints = np.zeros(0, np.int32)
+        self._deployments: Mapping[str, Deployment] = {}
         self._store = RegisterStore()
         self._winners = _Winners(np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._merged = 0
@@ -97,6 +99,18 @@ class Panels:
         """Take registers in; they count from the next close."""
         self._store.add(batch)
 
+    def refer(self, urns: Ints, deployments: Mapping[str, Deployment]) -> None:
+        """Other reference data: urns, ascending, are those of every deployment (by academic year).
+
+        A course stays as it is where nothing of its year differs. Else the year is scored from its first day: a target, a
+        calendar or a roll moves the expected path on every day of the year.
+        """
+        if self._course is not None:
+            here = deployments.get(self._course.deployment.academic_year)
+            if here is None or not here.equals(self._course.deployment):
+                self._course = None
+        self._urns, self._deployments = urns, deployments
+
     def forget_course(self) -> None:
         """The next close scores its year from the first day."""
         self._course = None
@@ -108,7 +122,7 @@ class Panels:
         new = self._winners.take(batch, self._merged)
         self._merged = len(batch)
         here = self._deployments[academic_year]
-        if self._course is None or self._course.deployment is not here:
+        if self._course is None or self._course.deployment.academic_year != academic_year:
             self._course = Course(here, self._parameters, self._budget, BLOCK_DAYS, said=said())
             new = self._winners.row
         index = int(np.searchsorted(here.days, day))

@@ -64,6 +64,9 @@ class CloseLogs(Protocol):
     def alerts(self) -> Iterator[tuple[int, bytes]]:
         """(close number, bytes) of every alert record published, each once, by close."""
 
+    def readings(self, number: int) -> dict[int, bytes]:
+        """The readings that a close published, by URN; empty when they are not kept."""
+
     def publish(
         self,
         request: Requested,
@@ -117,6 +120,11 @@ class EmbeddedCloseLogs:
     def alerts(self) -> Iterator[tuple[int, bytes]]:
         """As `CloseLogs`."""
         return ((number, body) for number, _, body in self._logs.read_alerts())
+
+    def readings(self, number: int) -> dict[int, bytes]:
+        """As `CloseLogs`: those of the last close are kept."""
+        held, out = self._logs.read_readings()
+        return out if held == number else {}
 
     def publish(
         self,

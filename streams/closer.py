@@ -20,7 +20,7 @@ from models.policy import Said
 from schemas.alert import Alert, record_id
 from schemas.calendar import academic_year
 from schemas.control import Abandoned, CloseCompleted, Decided, Requested
-from schemas.errors import BadContents, BrokenPromise
+from schemas.errors import BadContents, BrokenPromise, HeadwayError
 from streams.acknowledgements import Acknowledgements
 from streams.chain import Chain
 from streams.close_logs import AlertRecord, ReadingRecord
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from streams.close_logs import CloseLogs
     from streams.replay import Reference
 
-__all__ = ["Closer", "rules_of"]
+__all__ = ["Closer", "OtherRules", "rules_of"]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -46,6 +46,10 @@ _EPOCH = date(1970, 1, 1)
 def rules_of(parameters: Parameters, budget: Budget) -> str:
     """SHA-256 over the parameters and the budget: a close follows from both."""
     return hashlib.sha256(f"{parameters.digest} {budget.target!r} {budget.level!r}".encode()).hexdigest()
+
+
+class OtherRules(HeadwayError):
+    """A close of another engine or other parameters is open: whoever has these carries it out."""
 
 
 class Closer:
@@ -64,19 +68,21 @@ class Closer:
         self._logs, self._parameters, self._budget, self._now, self._at = logs, parameters, budget, now, at
         self._rules = rules_of(parameters, budget)
         self.chain = Chain()
+        self._panels = Panels(parameters, budget)
         self.refer(reference)
+        self.forget()
         self.catch_up()
 
     def refer(self, reference: Reference) -> None:
-        """Work with these reference data from now on."""
-        urns = np.array([s.urn for s in reference.schools], np.int32)
+        """Work with these reference data from now on; what has been read of the logs stays."""
         self._deployments = {name: _deploy(reference, name) for name in reference.calendar.academic_years()}
-        self.reference, self._urns = reference, urns
-        self._forget()
+        self.reference, self._urns = reference, np.array([s.urn for s in reference.schools], np.int32)
+        self._panels.refer(self._urns, self._deployments)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Caches only: the next close reads the logs from their beginning."""
-        self._panels = Panels(self._urns, self._deployments, self._parameters, self._budget)
+        self._panels = Panels(self._parameters, self._budget)
+        self._panels.refer(self._urns, self._deployments)
         self._read: dict[str, int] = {}
         self._computed: str | None = None
 
@@ -111,14 +117,25 @@ class Closer:
             engine_version=ENGINE_VERSION,
         )
 
+    def resume(self) -> Requested | None:
+        """Carry out the close that is open, and return it; None when none is. Raises OtherRules when it is not of ours."""
+        self.catch_up()
+        request = self.chain.open
+        if request is not None:
+            if not self.mine(request):
+                theirs = f"engine {request.engine_version}, parameters {request.parameters_digest[:12]}"
+                ours = f"engine {ENGINE_VERSION}, parameters {self._rules[:12]}"
+                raise OtherRules(f"the close of {request.day} was requested by {theirs}; this is {ours}, and leaves it alone")
+            self.carry_out(request)
+        return request
+
     def close(self, day: date, positions: Mapping[str, int]) -> None:
         """Close a day at these positions; where a close is open, that one is carried out instead, and nothing else done."""
         self.catch_up()
         if self.chain.open is None:
             self._write(self.request(day, positions))
-        if self.chain.open is None:
+        if self.resume() is None:
             raise BrokenPromise(f"the request to close {day} is void, though no other close was open")
-        self.carry_out(self.chain.open)
 
     def abandon(self, reason: str) -> None:
         """Give up the open request, unless it was decided."""
@@ -162,7 +179,7 @@ class Closer:
         if name not in self._deployments:
             raise BrokenPromise(f"{request.day} lies in no academic year of the calendar")
         if any(self._read.get(p, 0) > upto for p, upto in request.positions.items()):
-            self._forget()
+            self.forget()
         try:
             since = self._since(request)
             self._logs.registers(self._read, request.positions, since, self._take)
@@ -176,7 +193,7 @@ class Closer:
                 name, (request.day - _EPOCH).days, acknowledged.known_before(None, here), lambda: self._said(name, request.number)
             )
         except BaseException:
-            self._forget()
+            self.forget()
             raise
         self._computed = request.close_id
         return closed

@@ -8,12 +8,14 @@ import threading
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from streams.schedule import Arrived, ClosingTimes, Completed, due
+from streams.closer import OtherRules
+from streams.reject_limit import TooManyRejects
+from streams.schedule import Arrived, CloseOrder, ClosingTimes, Completed, due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from streams.schedule import CloseOrder
+    from schemas.control import Requested
     from streams.sqlite_log import EmbeddedLogs
 
 __all__ = ["Arrivals", "CloseRunner", "Closing", "EmbeddedArrivals"]
@@ -34,6 +36,9 @@ class CloseRunner(Protocol):
 
     def completed(self) -> Sequence[Completed]:
         """The chain of completed closes, from the control log."""
+
+    def resume(self) -> Requested | None:
+        """Carry out the close that is open, and return it; None when none is."""
 
     def close(self, day: date, positions: Mapping[str, int]) -> None:
         """Close a day; returns when `completed` stands in the control log. A close left open by a crash is repeated first."""
@@ -118,6 +123,9 @@ class Closing:
             return None
         order: CloseOrder | None = None
         try:
+            if (resumed := self._runner.resume()) is not None:
+                order = CloseOrder(resumed.day, resumed.positions, again=False, due_at=self._now())
+                return self._done(order)
             completed = [Completed(c.day, c.positions, c.at or self._finished_at.get(i)) for i, c in enumerate(self._runner.completed())]
             order = due(self._now(), self._runner.school_days, completed, self._arrivals.look(completed), self._times)
             if order is None:
@@ -127,22 +135,32 @@ class Closing:
             _log.exception("a close failed")
             self._failed(order, error)
             return None
+        return self._done(order)
+
+    def _done(self, order: CloseOrder) -> CloseOrder:
         self._failures, self.problem = 0, None
         self._finished_at = {len(self._runner.completed()) - 1: self._now()}
         self._closed()
         return order
 
     def _failed(self, order: CloseOrder | None, error: Exception) -> None:
+        """Pause and try again; after five failures, or at once where only a person can help, give the close up."""
         self._failures += 1
         what = "the schedule" if order is None else f"the close of {order.day}"
-        self.problem = f"{what} failed {self._failures} times ({type(error).__name__})"
-        if self._failures < ATTEMPTS_MAX:
+        why = str(error) if isinstance(error, OtherRules | TooManyRejects) else type(error).__name__
+        self.problem = f"{what} failed {self._failures} times ({why})"
+        if isinstance(error, OtherRules):
+            self._failures, self._not_before = 0, self._monotonic() + PAUSES_SECONDS[1]
+            return
+        hopeless = isinstance(error, TooManyRejects)
+        if self._failures < ATTEMPTS_MAX and not hopeless:
             self._not_before = self._monotonic() + PAUSES_SECONDS[self._failures - 1]
             return
+        reason = str(error) if hopeless else f"failed {ATTEMPTS_MAX} times: {why}"
         self._failures = 0
         self._not_before = self._monotonic() + ABANDONED_PAUSE_SECONDS
         try:
-            self._runner.abandon(f"failed {ATTEMPTS_MAX} times: {type(error).__name__}")
+            self._runner.abandon(reason)
         except Exception:  # noqa: BLE001 (its fate: logged and shown; the thread goes on)
             _log.exception("a failed close could not be abandoned")
 

@@ -113,7 +113,8 @@ class KafkaLogs:
     def control(self) -> Iterator[AnyControlRecord]:
         """As `CloseLogs`."""
         lines: list[bytes] = []
-        self._folded = self._behind(topology.CONTROL, {0: self._folded}, lambda _, got: lines.extend(r.value for r in got))[0]
+        starts = {0: self._folded} if self._folded else {}
+        self._folded = self._behind(topology.CONTROL, starts, lambda _, got: lines.extend(r.value for r in got))[0]
         return map(read_control_record, lines)
 
     def write_control(self, record: AnyControlRecord) -> None:
@@ -170,6 +171,17 @@ class KafkaLogs:
         self._refresh_alerts()
         return iter(sorted(self._alerts.values(), key=lambda held: held[0]))
 
+    def readings(self, number: int) -> dict[int, bytes]:
+        """As `CloseLogs`: as long as the topic keeps them."""
+        out: dict[int, bytes] = {}
+        wanted = str(number).encode()
+
+        def keep(_: int, records: Sequence[ConsumerRecord]) -> None:
+            out.update({int(r.key): r.value for r in records if dict(r.headers).get("close_number") == wanted})
+
+        self._behind(topology.READINGS, {}, keep)
+        return out
+
     def publish(
         self,
         request: Requested,
@@ -195,12 +207,12 @@ class KafkaLogs:
         asyncio.run(publish(self._settings, [Outgoing(topology.READINGS, str(r.urn).encode(), r.line, which) for r in readings]))
 
     def _behind(self, log: Log, starts: Mapping[int, int], take: Callable[[int, Sequence[ConsumerRecord]], None]) -> dict[int, int]:
-        """Read a log on to its end; where that is, by partition."""
+        """Read a log on to its end, from the first record it holds where no start is given; where the end is, by partition."""
 
         async def all_of_it() -> dict[int, int]:
             ends = positions_of(log, await end_offsets(self._settings, log))
             if any(starts.get(p, 0) < end for p, end in ends.items()):
-                self.holes += await read(self._settings, log, {p: starts.get(p, 0) for p in ends}, ends, take)
+                self.holes += await read(self._settings, log, {p: starts[p] for p in ends if p in starts}, ends, take)
             return ends
 
         return asyncio.run(all_of_it())
@@ -227,7 +239,7 @@ class KafkaLogs:
         if not found:
             return
         there: set[str] = set()
-        self._behind(topology.REJECTS, {}, lambda _, got: there.update(dict(r.headers)["origin"].decode() for r in got))
+        self._behind(topology.REJECTS, {}, lambda _, got: there.update(dict(r.headers).get("origin", b"").decode() for r in got))
         out = [rejected(origin, reject) for origin, reject in found.items() if origin not in there]
         asyncio.run(publish(self._settings, out))
 

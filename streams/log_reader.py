@@ -58,6 +58,7 @@ async def read(
         fetch_max_bytes=6 * _FETCH_BYTES,
         max_partition_fetch_bytes=_FETCH_BYTES,
         check_crcs=True,
+        retry_backoff_ms=20,
     )
     topic = settings.topic(log)
     try:
@@ -112,7 +113,7 @@ async def _drain(
 
 async def end_offsets(settings: LiveSettings, *logs: Log) -> dict[str, int]:
     """Where each partition of these logs ends, by "log/partition"."""
-    consumer = AIOKafkaConsumer(**settings.client(), enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**settings.client(), enable_auto_commit=False, retry_backoff_ms=20)
     try:
         await consumer.start()
         try:

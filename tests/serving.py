@@ -56,6 +56,9 @@ class WrittenDown:
         records = [json.loads(body) for _, body in self.logs.read_control()]
         return [Completed(date.fromisoformat(r["day"]), {"register": r["register"]}) for r in records]
 
+    def resume(self) -> None:
+        """None is ever left open."""
+
     def close(self, day: date, positions: Mapping[str, int]) -> None:
         """Write it down, or fail as told."""
         if self.faults:
