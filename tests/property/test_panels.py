@@ -1,0 +1,190 @@
+"""Panels moved on from close to close say what panels made from nothing say; segments on disk never say anything else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.deployment import Deployment
+from models.panels import Panels
+from models.parameters import Budget, Parameters
+from models.policy import Said
+from schemas.errors import WrongUsage
+from streams.closed_readings import closed_readings
+from streams.decode import decode
+from streams.reference import read_reference
+from streams.replay import deployments
+from streams.snapshot import Segments, Stretch
+from tests.streams_of_registers import line, small_year, write_reference
+
+if TYPE_CHECKING:
+    from models.batch import Batch
+    from models.panels import Closed
+
+BUDGET = Budget.of_rate(0.5)
+_EPOCH = date(1970, 1, 1)
+IDENTITY = {"cluster": "a", "topic": "b"}
+
+
+class _World:
+    def __init__(self, seed: int) -> None:
+        year = small_year(seed, days=12, schools=12)
+        with TemporaryDirectory() as folder:
+            reference = read_reference(*write_reference(year, Path(folder)))
+        self.lines = [line(event) for event in year.events]
+        days = sorted({(date.fromisoformat(event["attendance_date"]) - _EPOCH).days for event in year.events})
+        self.days = days
+        self.deployment = deployments(reference, np.array(days))[0]
+
+    def panels(self, deployment: Deployment | None = None) -> Panels:
+        here = deployment or self.deployment
+        panels = Panels(Parameters(), BUDGET)
+        panels.refer(here.urn, {here.academic_year: here})
+        return panels
+
+    def close(self, panels: Panels, day: int, said: Said | None = None) -> Closed:
+        return panels.close(self.deployment.academic_year, day, {}, lambda: said or Said())
+
+    def cut(self, pieces: int, rng: np.random.Generator) -> list[Batch]:
+        """The lines in any order, some of them twice, in pieces."""
+        order = rng.permutation(np.concatenate([np.arange(len(self.lines)), rng.integers(0, len(self.lines), 20)]))
+        return [decode([self.lines[int(i)] for i in part]).batch for part in np.array_split(order, pieces)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 10_000), st.integers(1, 9))
+def test_closes_one_after_the_other_end_where_one_from_nothing_ends(seed: int, pieces: int) -> None:
+    world, rng = _World(seed % 7), np.random.default_rng(seed)
+    moved, last = world.panels(), world.days[-1]
+    said: Closed | None = None
+    for i, batch in enumerate(world.cut(pieces, rng)):
+        moved.add(batch)
+        said = world.close(moved, world.days[min(i, len(world.days) - 1)])
+    said = world.close(moved, last)
+    once = world.panels()
+    once.add(decode(world.lines).batch)
+    assert world.close(once, last).state_digest == said.state_digest
+
+
+def test_a_school_s_digests_change_with_its_own_registers() -> None:
+    world = _World(1)
+    panels = world.panels()
+    panels.add(decode(world.lines).batch)
+    before = world.close(panels, world.days[-1])
+    urn = int(world.deployment.urn[3])
+    late = json.loads(next(text for text in world.lines if json.loads(text)["urn"] == urn)) | {"revision": 99, "counts": {"7": {"/": 50}}}
+    panels.add(decode([json.dumps(late).encode()]).batch)
+    after = world.close(panels, world.days[-1])
+    assert before.schools[3].digest != after.schools[3].digest
+    assert len(before.schools) == len(after.schools) == len(world.deployment.urn)
+
+
+def test_the_course_stays_when_the_reference_says_the_same_and_goes_when_it_does_not() -> None:
+    world = _World(2)
+    panels = world.panels()
+    panels.add(decode(world.lines).batch)
+    first = world.close(panels, world.days[-1])
+    same = world.deployment
+    panels.refer(same.urn, {same.academic_year: same})
+    assert world.close(panels, world.days[-1]).course is first.course
+    moved = replace(same, target=np.where(np.isnan(same.target), 0.02, same.target))
+    panels.refer(moved.urn, {moved.academic_year: moved})
+    again = world.close(panels, world.days[-1])
+    fresh = world.panels(moved)
+    fresh.add(decode(world.lines).batch)
+    assert again.course is not first.course
+    assert again.state_digest == world.close(fresh, world.days[-1]).state_digest
+
+
+def test_a_reading_is_published_for_every_school_and_names_the_digest_of_its_year() -> None:
+    world = _World(3)
+    panels = world.panels()
+    panels.add(decode(world.lines).batch)
+    closed = world.close(panels, world.days[-1])
+    readings = {urn: json.loads(text) for urn, text in closed_readings(closed, BUDGET)}
+    assert sorted(readings) == world.deployment.urn.tolist()
+    for i, (urn, said) in enumerate(sorted(readings.items())):
+        assert said["urn"] == urn
+        assert said["readings_digest"] == closed.schools[i].readings.hex()
+        assert list(said) == sorted(said), "canonical"
+        assert said["absence_ratio"] is None or abs(said["absences"] / said["possible_sessions"] - said["absence_ratio"]) <= 5e-7
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Path, list[Batch]]:
+    """Three segments: positions 0 to 10, to 20, to 30 of one partition."""
+    world = _World(4)
+    batches = [decode(part).batch for part in (world.lines[:50], world.lines[50:90], world.lines[90:140])]
+    segments = Segments(tmp_path, IDENTITY)
+    for i, batch in enumerate(batches):
+        stretch = Stretch(segments, {"t/0": 10 * i} if i else {})
+        stretch.add("t/0", 10 * i + 10, batch)
+        stretch.finish({"t/0": 10 * i + 10})
+    segments.close()
+    return tmp_path, batches
+
+
+def _loaded(folder: Path, upto: int = 30, identity: dict[str, str] | None = None) -> list[tuple[int, int]]:
+    segments = Segments(folder, identity or IDENTITY)
+    try:
+        return [(reached["t/0"], len(batch)) for reached, batch in segments.load({"t/0": upto})]
+    finally:
+        segments.close()
+
+
+def test_segments_give_back_what_was_kept_up_to_a_position(kept: tuple[Path, list[Batch]]) -> None:
+    folder, batches = kept
+    whole = [(10, len(batches[0])), (20, len(batches[1])), (30, len(batches[2]))]
+    assert _loaded(folder) == whole
+    assert _loaded(folder, upto=29) == whole[:2]
+    segments = Segments(folder, IDENTITY)
+    for (_, held), batch in zip(segments.load({"t/0": 30}), batches, strict=True):
+        for name in ("urn", "day", "session", "revision", "recorded_at", "source", "start", "cells"):
+            assert np.array_equal(getattr(held, name), getattr(batch, name)), name
+        assert held.sources == batch.sources
+    segments.close()
+
+
+@pytest.mark.parametrize("harm", ["torn", "flipped", "gone", "junk", "foreign", "another format"])
+def test_a_segment_that_is_not_whole_and_ours_ends_the_chain(kept: tuple[Path, list[Batch]], harm: str) -> None:
+    folder, batches = kept
+    second = sorted(folder.glob("*.segment"))[1]
+    content = bytearray(second.read_bytes())
+    if harm == "torn":
+        second.write_bytes(content[:-1])
+    elif harm == "flipped":
+        content[-1] ^= 1
+        second.write_bytes(content)
+    elif harm == "gone":
+        second.unlink()
+    elif harm == "junk":
+        second.write_bytes(b"\x00" * 100)
+    elif harm == "another format":
+        second.write_bytes(content.replace(b'"format": 1', b'"format": 9'))
+    identity = {"cluster": "another"} if harm == "foreign" else None
+    assert _loaded(folder, identity=identity) == ([] if harm == "foreign" else [(10, len(batches[0]))])
+
+
+def test_a_new_segment_takes_the_place_of_those_it_does_not_follow(kept: tuple[Path, list[Batch]]) -> None:
+    folder, batches = kept
+    segments = Segments(folder, IDENTITY)
+    segments.keep({"t/0": 10}, {"t/0": 25}, batches[1])
+    segments.close()
+    assert _loaded(folder) == [(10, len(batches[0])), (25, len(batches[1]))]
+
+
+def test_two_processes_do_not_keep_their_segments_in_one_directory(tmp_path: Path) -> None:
+    first = Segments(tmp_path, IDENTITY)
+    with pytest.raises(WrongUsage, match="HEADWAY_STATE_DIR"):
+        Segments(tmp_path, IDENTITY)
+    first.close()
+    Segments(tmp_path, IDENTITY).close()
