@@ -1,0 +1,231 @@
+"""What the commands outside Faust and the closer share: kafka-python, which blocks, so it never runs inside an event loop.
+
+`LogReader` reads named stretches of topics without a group, `Sender` publishes with a bound on what waits. Either does what it
+was asked for or raises: a failed send is an error, never a warning, and a shorter answer is none.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
+    UnknownTopicOrPartitionError,
+)
+
+from schemas.errors import HeadwayError
+from streams import clock
+from streams.log_reader import STALLED_SECONDS_MAX, BrokerUnavailable, PositionLost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from streams.live_settings import LiveSettings
+    from streams.topology import Log
+
+__all__ = ["LogReader", "RecordTooLarge", "Sender", "TopicMissing", "named_errors", "quiet"]
+
+_RECORDS_MAX = 5_000
+_FETCH_BYTES = 4 * 1024**2
+_POLL_MS = 500
+_BOOTSTRAP_MS = 10_000
+_BATCH_BYTES = 131_072
+"""Well under what a topic takes in one batch (`Log.record_bytes_max`)."""
+_WAITING_RECORDS_MAX = 10_000
+_WAITING_BYTES_MAX = 16 * 1024**2
+_DELIVERY_MS = 60_000
+_METADATA_MS = 15_000
+_CLOSE_SECONDS = 5.0
+
+
+class TopicMissing(HeadwayError):
+    """A topic of ours is not on this broker."""
+
+
+class RecordTooLarge(HeadwayError):
+    """A record is larger than its topic takes."""
+
+
+def quiet() -> None:
+    """No debug messages of kafka-python: they show whole records, and a record may hold a target."""
+    logger = logging.getLogger("kafka")
+    logger.setLevel(max(logger.level, logging.INFO))
+
+
+@contextmanager
+def named_errors(settings: LiveSettings, doing: str) -> Iterator[None]:
+    """What kafka-python raises, as errors that a person can act on."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        raise PositionLost(f"{settings.kafka}: {doing}: records went away meanwhile. Is the retention long enough?") from error
+    except (UnknownTopicOrPartitionError, InvalidTopicError) as error:
+        raise TopicMissing(f"{settings.kafka}: {doing}: there is no such topic. Make them with `headway topics`") from error
+    except MessageSizeTooLargeError as error:
+        raise RecordTooLarge(f"{settings.kafka}: {doing}: a record is larger than its topic takes. Send a smaller one") from error
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"{settings.kafka}: {doing} failed ({type(error).__name__}). Is the broker up?") from error
+
+
+class LogReader:
+    """Reads stretches of logs between named offsets, as a context manager. A place is "topic/partition", without prefix."""
+
+    def __init__(self, settings: LiveSettings) -> None:
+        self._settings = settings
+        quiet()
+        with named_errors(settings, "connecting"):
+            self._consumer = KafkaConsumer(
+                **settings.client(),
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                max_partition_fetch_bytes=_FETCH_BYTES,
+                max_poll_records=_RECORDS_MAX,
+                metrics_enabled=False,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._consumer.close()
+
+    def bounds(self, *logs: Log) -> dict[str, tuple[int, int]]:
+        """Of every partition of these logs, its first offset and its next."""
+        places: dict[str, TopicPartition] = {}
+        for log in logs:
+            topic = self._settings.topic(log)
+            with named_errors(self._settings, f"looking for {topic}"):
+                partitions = self._consumer.partitions_for_topic(topic)
+            if not partitions:
+                raise TopicMissing(f"{self._settings.kafka}: there is no topic {topic}. Make it with `headway topics`")
+            places |= {f"{log.name}/{p}": TopicPartition(topic, p) for p in sorted(partitions)}
+        return self._bounds(places)
+
+    def read(self, stretches: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """(place, records) with first <= offset < next, in the order of each partition.
+
+        Raises PositionLost for a stretch that the log does not hold as a whole, BrokerUnavailable when nothing comes.
+        """
+        wanted = {place: stretch for place, stretch in stretches.items() if stretch[0] < stretch[1]}
+        places = {place: self._partition(place) for place in wanted}
+        for place, (first, last) in self._bounds(places).items():
+            if wanted[place][0] < first or wanted[place][1] > last:
+                raise PositionLost(
+                    f"{place}: {wanted[place][0]} to {wanted[place][1]} is asked for, the log holds {first} to {last}. "
+                    "Is it the same topic, and is its retention long enough?"
+                )
+        with named_errors(self._settings, "reading"):
+            self._consumer.assign(list(places.values()))
+            for place, partition in places.items():
+                self._consumer.seek(partition, wanted[place][0])
+        yield from self._drain({partition: place for place, partition in places.items()}, wanted)
+
+    def _drain(self, left: dict[TopicPartition, str], wanted: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, Sequence[Any]]]:
+        progress = clock.monotonic_seconds()
+        while left:
+            with named_errors(self._settings, "reading"):
+                got = self._consumer.poll(timeout_ms=_POLL_MS)
+            if got:
+                progress = clock.monotonic_seconds()
+            elif clock.monotonic_seconds() - progress > STALLED_SECONDS_MAX:
+                raise BrokerUnavailable(f"{self._settings.kafka}: no record came for {STALLED_SECONDS_MAX:.0f} s. Is the broker up?")
+            for partition, records in got.items():
+                place = left.get(partition)
+                if place is None:
+                    continue
+                end = wanted[place][1]
+                yield place, [record for record in records if record.offset < end]
+                if records[-1].offset + 1 >= end:
+                    del left[partition]
+                    self._consumer.pause(partition)
+
+    def _partition(self, place: str) -> TopicPartition:
+        name, _, partition = place.rpartition("/")
+        return TopicPartition(self._settings.topic_prefix + name, int(partition))
+
+    def _bounds(self, places: Mapping[str, TopicPartition]) -> dict[str, tuple[int, int]]:
+        with named_errors(self._settings, "asking how far the topics reach"):
+            first = self._consumer.beginning_offsets(list(places.values()))
+            last = self._consumer.end_offsets(list(places.values()))
+        return {place: (int(first[partition]), int(last[partition])) for place, partition in places.items()}
+
+
+class Sender:
+    """An idempotent producer (acks=all, keys by murmur2) as a context manager; leaving it without an error flushes.
+
+    At most `_WAITING_RECORDS_MAX` records or `_WAITING_BYTES_MAX` bytes wait: kafka-python itself has no such bound. The first
+    send that failed is raised by the next call, and the sender is of no more use.
+    """
+
+    def __init__(self, settings: LiveSettings, *, linger_ms: int = 20) -> None:
+        self._settings = settings
+        self._waiting: list[Any] = []
+        self._bytes = 0
+        self._topics: dict[str, str] = {}
+        quiet()
+        with named_errors(settings, "connecting"):
+            self._producer = KafkaProducer(
+                **settings.client(),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=linger_ms,
+                batch_size=_BATCH_BYTES,
+                delivery_timeout_ms=_DELIVERY_MS,
+                max_block_ms=_METADATA_MS,
+                allow_auto_create_topics=False,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                metrics_enabled=False,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self.flush()
+        finally:
+            with suppress(KafkaError):  # What could not be sent has been said already.
+                self._producer.close(timeout=_CLOSE_SECONDS)
+
+    def send(self, log: Log, value: bytes, key: bytes | None, headers: list[tuple[str, bytes]] | None = None) -> Any:  # noqa: ANN401 (kafka-python's future, untyped)
+        """The future of one record; its `.value` after a flush says where the record stands."""
+        topic = self._topics.get(log.name) or self._known(log)
+        with named_errors(self._settings, f"sending to {topic}"):
+            future = self._producer.send(topic, value, key, headers)
+        self._waiting.append(future)
+        self._bytes += len(value)
+        if len(self._waiting) >= _WAITING_RECORDS_MAX or self._bytes >= _WAITING_BYTES_MAX:
+            self.flush()
+        return future
+
+    def flush(self) -> None:
+        """All that was sent is in the logs when it returns."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        with named_errors(self._settings, "publishing"):
+            self._producer.flush(timeout=2 * _DELIVERY_MS / 1000)
+            for future in waiting:
+                future.get(timeout=0)
+
+    def _known(self, log: Log) -> str:
+        topic = self._settings.topic(log)
+        try:
+            with named_errors(self._settings, f"looking for {topic}"):
+                self._producer.partitions_for(topic)
+        except BrokerUnavailable as error:
+            if isinstance(error.__cause__, KafkaTimeoutError):  # A topic that is not there is waited for, too.
+                raise TopicMissing(f"{self._settings.kafka}: there is no topic {topic}. Make it with `headway topics`") from error
+            raise
+        self._topics[log.name] = topic
+        return topic
