@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,6 +87,16 @@ class Parameters:
         """The parameters file: JSON, keys sorted."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
+    @classmethod
+    def of_json(cls, text: str) -> Parameters:
+        """From a parameters file; raises ValueError for anything else."""
+        said = json.loads(text)
+        if not isinstance(said, dict) or said.keys() != {f.name for f in fields(cls)}:
+            raise ValueError("not the fields of a parameters file")
+        frozen = {name: _frozen(value) for name, value in said.items()}
+        frozen["sessions_sent"] = {int(urn): int(bits) for urn, bits in said["sessions_sent"].items()}
+        return cls(**frozen)
+
     def with_row(self, phase: int, **values: float) -> Parameters:
         """One phase's constants replaced."""
         changed = {}
@@ -95,6 +105,10 @@ class Parameters:
             row[phase] = value
             changed[name] = tuple(row)
         return replace(self, **changed)  # type: ignore[arg-type]
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401 (whatever JSON holds)
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def bands(phase: Ints, roll: Floats) -> Ints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-__all__ = ["monotonic_seconds", "now"]
+__all__ = ["monotonic_seconds", "now", "sleep_seconds"]
 
 
 def now() -> datetime:
@@ -16,3 +16,8 @@ def now() -> datetime:
 def monotonic_seconds() -> float:
     """Seconds from an arbitrary start, for measuring how long something took."""
     return time.perf_counter()
+
+
+def sleep_seconds(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)

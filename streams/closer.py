@@ -84,7 +84,8 @@ class Closer:
         self._panels = Panels(self._parameters, self._budget)
         self._panels.refer(self._urns, self._deployments)
         self._read: dict[str, int] = {}
-        self._computed: str | None = None
+        self.computed: str | None = None
+        """The id of the close that panels and course stand at."""
 
     def catch_up(self) -> None:
         """Fold what has been written to the control log since."""
@@ -104,6 +105,10 @@ class Closer:
     def completed(self) -> Sequence[Completed]:
         """The chain of completed closes."""
         return [Completed(request.day, request.positions, done.at) for request, done in self.chain.completed]
+
+    def ends(self) -> dict[str, int]:
+        """Where the input logs end now."""
+        return self._logs.ends()
 
     def request(self, day: date, positions: Mapping[str, int]) -> Requested:
         """The request to close a day at these positions, after the newest close."""
@@ -133,7 +138,7 @@ class Closer:
         """Close a day at these positions; where a close is open, that one is carried out instead, and nothing else done."""
         self.catch_up()
         if self.chain.open is None:
-            self._write(self.request(day, positions))
+            self.put(self.request(day, positions))
         if self.resume() is None:
             raise BrokenPromise(f"the request to close {day} is void, though no other close was open")
 
@@ -141,9 +146,10 @@ class Closer:
         """Give up the open request, unless it was decided."""
         self.catch_up()
         if self.chain.open is not None and self.chain.decided is None:
-            self._write(Abandoned(close_id=self.chain.open.close_id, reason=reason))
+            self.put(Abandoned(close_id=self.chain.open.close_id, reason=reason))
 
-    def _write(self, record: AnyControlRecord) -> None:
+    def put(self, record: AnyControlRecord) -> None:
+        """Write to the control log and fold what stands there."""
         self._logs.write_control(record)
         self.catch_up()
 
@@ -163,7 +169,7 @@ class Closer:
         self._at("before decided")
         if self.chain.decided is None:
             counts = {"alerts": len(alerts), "readings": len(readings)}
-            self._write(Decided(close_id=request.close_id, digest=said.hexdigest(), counts=counts))
+            self.put(Decided(close_id=request.close_id, digest=said.hexdigest(), counts=counts))
         self._at("decided")
         if self.chain.open != request:
             return
@@ -171,7 +177,7 @@ class Closer:
             raise BrokenPromise(f"the close of {request.day} was decided otherwise: {self.chain.decided}, now {said.hexdigest()}")
         self._logs.publish(request, self._since(request), alerts, readings, self._at)
         self._at("before completed")
-        self._write(CloseCompleted(close_id=request.close_id, state_digest=closed.state_digest, at=self._now()))
+        self.put(CloseCompleted(close_id=request.close_id, state_digest=closed.state_digest, at=self._now()))
 
     def compute(self, request: Requested) -> Closed:
         """The whole close from the logs, writing nothing."""
@@ -186,7 +192,7 @@ class Closer:
             self._read = dict(request.positions)
             self._logs.judge_rejects(since, request.positions, self.chain.accepted)
             acknowledged = Acknowledgements(self._logs.acknowledgements(request.positions))
-            if request.previous is None or request.previous != self._computed:
+            if request.previous is None or request.previous != self.computed:
                 self._panels.forget_course()
             here = self._deployments[name]
             closed = self._panels.close(
@@ -195,7 +201,7 @@ class Closer:
         except BaseException:
             self.forget()
             raise
-        self._computed = request.close_id
+        self.computed = request.close_id
         return closed
 
     def _take(self, batch: Batch) -> None:

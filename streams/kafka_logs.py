@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -139,6 +140,23 @@ class KafkaLogs:
 
         self.holes += asyncio.run(read(self._settings, log, positions_of(log, begin), positions_of(log, upto), keep))
         stretch.finish(_of(log, upto))
+
+    def raw_registers(self, after: Mapping[str, int], upto: Mapping[str, int]) -> list[bytes]:
+        """The values between two positions, valid or not."""
+        log = topology.REGISTERS
+        out: list[bytes] = []
+        starts, ends = positions_of(log, after), positions_of(log, upto)
+        if any(starts.get(p, 0) < end for p, end in ends.items()):
+            asyncio.run(read(self._settings, log, starts, ends, lambda _, got: out.extend(r.value or b"" for r in got)))
+        return out
+
+    def first_at(self) -> datetime | None:
+        """When the first register that the log still holds came, UTC; None when there is none."""
+        stamps: list[int] = []
+        log = topology.REGISTERS
+        ends = {p: min(end, 1) for p, end in positions_of(log, self.ends()).items()}
+        asyncio.run(read(self._settings, log, {}, ends, lambda _, got: stamps.append(got[0].timestamp)))
+        return datetime.fromtimestamp(min(stamps) / 1000, UTC) if stamps else None
 
     def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
         """As `CloseLogs`."""

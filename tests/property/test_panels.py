@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.deployment import Deployment
 from models.panels import Panels
 from models.parameters import Budget, Parameters
 from models.policy import Said
@@ -28,6 +27,7 @@ from tests.streams_of_registers import line, small_year, write_reference
 
 if TYPE_CHECKING:
     from models.batch import Batch
+    from models.deployment import Deployment
     from models.panels import Closed
 
 BUDGET = Budget.of_rate(0.5)

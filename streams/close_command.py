@@ -1,0 +1,117 @@
+"""`headway close`: asks the closer for a close, or computes an old one again."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from models.parameters import BUDGET
+from schemas.errors import HeadwayError, WrongUsage
+from streams import clock
+from streams.as_known import Verdict, as_known
+from streams.kafka_logs import KafkaLogs
+from streams.live_closer import LiveCloser, read_parameters
+from streams.live_settings import live_settings
+from streams.reference_topics import read_reference_topics
+
+if TYPE_CHECKING:
+    from schemas.control import Requested
+    from streams.live_settings import LiveSettings
+
+__all__ = ["NotClosed", "ask", "close_command", "wait_for"]
+
+POLL_SECONDS = 0.5
+
+
+class NotClosed(HeadwayError):
+    """A close that was asked for was abandoned, or did not come in time."""
+
+
+def close_command(
+    day: Annotated[str | None, typer.Option(help="The school day, as 2026-11-14; the latest up to today if not given.")] = None,
+    as_known_on: Annotated[
+        str | None, typer.Option("--as-known", metavar="DATE", help="Compute the last close of that day again and compare; writes nothing.")
+    ] = None,
+    parameters: Annotated[Path | None, typer.Option(help="The parameters file that the closer works with.")] = None,
+    timeout_seconds: Annotated[int, typer.Option(min=1, help="How long --wait waits.")] = 600,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when the close is completed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Ask for a close of all that is in the logs now, or compute an old close again (exit 1: different, or cannot be computed)."""
+    settings = live_settings(parameters=parameters)
+    if as_known_on is not None:
+        _again(settings, _date(as_known_on, "--as-known"), as_json=as_json)
+        return
+    closer = LiveCloser(settings, KafkaLogs(settings), read_parameters(settings.parameters), clock.now)
+    request = ask(closer, _latest(closer, settings) if day is None else _date(day, "--day"))
+    said: dict[str, object] = {"close_id": request.close_id, "number": request.number, "day": str(request.day)}
+    if wait:
+        said["state_digest"] = wait_for(closer, request, timeout_seconds)
+    if as_json:
+        typer.echo(json.dumps(said, sort_keys=True))
+    else:
+        state = f"completed, state digest {said['state_digest']}" if wait else "requested"
+        typer.echo(f"close {request.number} of {request.day}: {state}")
+
+
+def ask(closer: LiveCloser, day: date) -> Requested:
+    """Put a request to close a day at the ends of the logs into the control log; where a close is open, that one is returned."""
+    closer.catch_up()
+    if closer.chain.open is None:
+        closer.put(closer.request(day, closer.ends()))
+    if closer.chain.open is None:
+        raise NotClosed(f"the request to close {day} was overtaken by another close. Ask again")
+    return closer.chain.open
+
+
+def wait_for(closer: LiveCloser, request: Requested, timeout_seconds: float) -> str:
+    """The state digest of a close once it is completed; raises NotClosed."""
+    until = clock.monotonic_seconds() + timeout_seconds
+    while True:
+        closer.catch_up()
+        for held, done in closer.chain.completed:
+            if held.close_id == request.close_id:
+                return done.state_digest
+        if request != closer.chain.open:
+            raise NotClosed(f"the close of {request.day} was abandoned: {closer.chain.abandoned.get(request.close_id, 'it is void')}")
+        if clock.monotonic_seconds() > until:
+            raise NotClosed(f"the close of {request.day} is not completed after {timeout_seconds:.0f} s. Is a closer running and ready?")
+        clock.sleep_seconds(POLL_SECONDS)
+
+
+def _again(settings: LiveSettings, day: date, *, as_json: bool) -> None:
+    found = as_known(
+        KafkaLogs(settings),
+        lambda version: read_reference_topics(settings, version),
+        read_parameters(settings.parameters),
+        BUDGET,
+        day,
+        clock.now,
+    )
+    if as_json:
+        typer.echo(json.dumps({**found._asdict(), "day": str(day)}, sort_keys=True))
+    else:
+        urns = f": {', '.join(map(str, found.urns))}" if found.urns else ""
+        why = f": {found.why}" if found.why else ""
+        typer.echo(f"close {found.close_number} of {day}: {found.verdict}{urns}{why}")
+    raise typer.Exit(0 if found.verdict is Verdict.EQUAL else 1)
+
+
+def _latest(closer: LiveCloser, settings: LiveSettings) -> date:
+    today = clock.now().astimezone(ZoneInfo(settings.time_zone)).date()
+    past = [day for day in closer.school_days if day <= today]
+    if not past:
+        raise WrongUsage("--day: no school day of the calendar has come yet. Name one")
+    return past[-1]
+
+
+def _date(text: str, option: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a date has no offset)
+    except ValueError as error:
+        raise WrongUsage(f"{option} {text}: no date. Write one such as 2026-11-14") from error
