@@ -115,7 +115,7 @@ class KafkaLogs:
         """As `CloseLogs`."""
         lines: list[bytes] = []
         starts = {0: self._folded} if self._folded else {}
-        self._folded = self._behind(topology.CONTROL, starts, lambda _, got: lines.extend(r.value for r in got))[0]
+        self._folded = self.behind(topology.CONTROL, starts, lambda _, got: lines.extend(r.value for r in got))[0]
         return map(read_control_record, lines)
 
     def write_control(self, record: AnyControlRecord) -> None:
@@ -197,7 +197,7 @@ class KafkaLogs:
         def keep(_: int, records: Sequence[ConsumerRecord]) -> None:
             out.update({int(r.key): r.value for r in records if dict(r.headers).get("close_number") == wanted})
 
-        self._behind(topology.READINGS, {}, keep)
+        self.behind(topology.READINGS, {}, keep)
         return out
 
     def publish(
@@ -224,7 +224,7 @@ class KafkaLogs:
         at("alerts published")
         asyncio.run(publish(self._settings, [Outgoing(topology.READINGS, str(r.urn).encode(), r.line, which) for r in readings]))
 
-    def _behind(self, log: Log, starts: Mapping[int, int], take: Callable[[int, Sequence[ConsumerRecord]], None]) -> dict[int, int]:
+    def behind(self, log: Log, starts: Mapping[int, int], take: Callable[[int, Sequence[ConsumerRecord]], None]) -> dict[int, int]:
         """Read a log on to its end, from the first record it holds where no start is given; where the end is, by partition."""
 
         async def all_of_it() -> dict[int, int]:
@@ -241,7 +241,7 @@ class KafkaLogs:
                 headers = dict(record.headers)
                 self._alerts.setdefault(headers["record_id"].decode(), (int(headers["close_number"]), record.value))
 
-        self._alerts_upto = self._behind(topology.ALERTS, self._alerts_upto, keep)
+        self._alerts_upto = self.behind(topology.ALERTS, self._alerts_upto, keep)
 
     def _publish_rejects(self, since: Mapping[str, int], upto: Mapping[str, int]) -> None:
         """What of the interval is not among the rejects yet; earlier ones are let go."""
@@ -257,7 +257,7 @@ class KafkaLogs:
         if not found:
             return
         there: set[str] = set()
-        self._behind(topology.REJECTS, {}, lambda _, got: there.update(dict(r.headers).get("origin", b"").decode() for r in got))
+        self.behind(topology.REJECTS, {}, lambda _, got: there.update(dict(r.headers).get("origin", b"").decode() for r in got))
         out = [rejected(origin, reject) for origin, reject in found.items() if origin not in there]
         asyncio.run(publish(self._settings, out))
 
