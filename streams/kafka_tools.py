@@ -127,6 +127,7 @@ class LogReader:
                 )
         with named_errors(self._settings, "reading"):
             self._consumer.assign(list(places.values()))
+            self._consumer.resume(*places.values())  # A pause outlives an assignment that names the partition again.
             for place, partition in places.items():
                 self._consumer.seek(partition, wanted[place][0])
         yield from self._drain({partition: place for place, partition in places.items()}, wanted)
@@ -152,7 +153,12 @@ class LogReader:
 
     def _partition(self, place: str) -> TopicPartition:
         name, _, partition = place.rpartition("/")
-        return TopicPartition(self._settings.topic_prefix + name, int(partition))
+        topic = self._settings.topic_prefix + name
+        with named_errors(self._settings, f"looking for {topic}"):
+            known = self._consumer.partitions_for_topic(topic)
+        if int(partition) not in (known or ()):  # kafka-python would wait for it.
+            raise PositionLost(f"{self._settings.kafka}: there is no partition {topic}/{partition}. Is it the same topic?")
+        return TopicPartition(topic, int(partition))
 
     def _bounds(self, places: Mapping[str, TopicPartition]) -> dict[str, tuple[int, int]]:
         with named_errors(self._settings, "asking how far the topics reach"):
