@@ -85,7 +85,7 @@ class Closing:
     def __init__(
         self,
         runner: CloseRunner,
-        arrivals: Arrivals,
+        arrivals: Arrivals | None,
         times: ClosingTimes,
         now: Callable[[], datetime],
         monotonic_seconds: Callable[[], float],
@@ -93,7 +93,7 @@ class Closing:
         closed: Callable[[], None] = lambda: None,
         tick_seconds: float = 5.0,
     ) -> None:
-        """now: the time, UTC; closed: called after each close. Nothing runs before `start`; `step` may be called instead of it."""
+        """arrivals: None to close on request only. now: the time, UTC; closed: called after each close. Nothing runs before `start`; `step` may be called instead of it."""
         self._runner, self._arrivals, self._times, self._now, self._closed = runner, arrivals, times, now, closed
         self._monotonic, self._tick_seconds = monotonic_seconds, tick_seconds
         self._finished_at: dict[int, datetime] = {}
@@ -126,6 +126,8 @@ class Closing:
             if (resumed := self._runner.resume()) is not None:
                 order = CloseOrder(resumed.day, resumed.positions, again=False, due_at=self._now())
                 return self._done(order)
+            if self._arrivals is None:
+                return None
             completed = [Completed(c.day, c.positions, c.at or self._finished_at.get(i)) for i, c in enumerate(self._runner.completed())]
             order = due(self._now(), self._runner.school_days, completed, self._arrivals.look(completed), self._times)
             if order is None:

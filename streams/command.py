@@ -18,6 +18,7 @@ from models.parameters import BUDGET, Budget, Parameters
 from schemas.errors import BadContents, HeadwayError, WrongUsage
 from streams.acknowledgements import read_acknowledgements
 from streams.close_command import close_command
+from streams.closer_command import closer_command
 from streams.demo_command import demo_command
 from streams.outputs import write_all
 from streams.progress import Progress
@@ -106,6 +107,7 @@ app.command("demo")(demo_command)
 app.command("simulate")(simulate_command)
 app.command("serve")(serve_command)
 app.command("close")(close_command)
+app.command("closer")(closer_command)
 app.command("schema")(schema_command)
 
 

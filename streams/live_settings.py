@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import WrongUsage
@@ -39,7 +41,19 @@ class LiveSettings(BaseSettings):
     parameters: Path | None = Field(None, description="A parameters file that `headway replay --history` wrote; empty: the shipped ones")
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65_535, description="Of /metrics, /live and /ready; 0: any free one, which is logged")
-    time_zone: str = "Europe/London"
+    time_zone: str = Field("Europe/London", description="Whose clock and midnight")
+    schedule: bool = Field(True, description="Close school days by the clock; false: only on `headway close`")
+    close_at: time = Field(time(17, 30), description="Local time at which a school day is closed")
+    close_again_at: time = Field(time(7, 0), description="Local time at which it is closed again if late registers have come")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no such time zone. Write one such as Europe/London") from None
+        return name
 
     def topic(self, log: Log) -> str:
         """The name of a log's topic on this broker."""

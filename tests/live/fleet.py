@@ -88,6 +88,7 @@ class Fleet:
             "HEADWAY_STATE_DIR": str(self.folder / name),
             "HEADWAY_INSTANCE_ID": name,
             "HEADWAY_METRICS_PORT": str(port),
+            "HEADWAY_SCHEDULE": "false",
         }
         if settings.parameters is not None:
             given["HEADWAY_PARAMETERS"] = str(settings.parameters)

@@ -1,0 +1,34 @@
+"""`headway closer`: a live process that computes and publishes the closes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.live_settings import live_settings
+
+__all__ = ["closer_command", "log_to_stderr"]
+
+
+def closer_command(
+    kafka: Annotated[str | None, typer.Option(help="Bootstrap servers; or HEADWAY_KAFKA.")] = None,
+    state_dir: Annotated[Path | None, typer.Option(help="Snapshots, one directory for each closer; or HEADWAY_STATE_DIR.")] = None,
+    parameters: Annotated[Path | None, typer.Option(help="A parameters file; or HEADWAY_PARAMETERS.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Of /metrics, /live and /ready; or HEADWAY_METRICS_PORT.")] = None,
+) -> None:
+    """Close by schedule and by request, from the logs in Kafka; of several closers one leads and the others follow warm."""
+    from streams.closer_process import run_closer  # noqa: PLC0415 (Faust takes a second to import; only live processes pay it)
+
+    log_to_stderr()
+    settings = live_settings(kafka=kafka, state_dir=state_dir, parameters=parameters, metrics_port=metrics_port)
+    raise typer.Exit(run_closer(settings))
+
+
+def log_to_stderr() -> None:
+    """Plain lines on standard error; the clients' own chatter only from warnings on."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in ("aiokafka", "kafka", "faust", "mode"):
+        logging.getLogger(name).setLevel(logging.WARNING)

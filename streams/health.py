@@ -1,0 +1,95 @@
+"""The metrics port of a live process: /metrics for Prometheus, /live for whoever restarts it, /ready for whoever sends to it.
+
+It is served from a thread of its own, so that it answers while the event loop is busy, and never says a URN or a target.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
+
+from schemas.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+__all__ = ["Health", "Watchdog"]
+
+
+class Watchdog:
+    """Alive means: nothing waits, or something was done within `stalled_seconds`. A process can be up and fetch nothing."""
+
+    def __init__(self, monotonic_seconds: Callable[[], float], now_seconds: Callable[[], float], *, stalled_seconds: float = 120.0) -> None:
+        self._monotonic, self._now, self._stalled_seconds = monotonic_seconds, now_seconds, stalled_seconds
+        self._progress = self._monotonic()
+        self.progress_at, self.lag = self._now(), 0
+
+    def progressed(self) -> None:
+        """Something was done."""
+        self._progress, self.progress_at = self._monotonic(), self._now()
+
+    def waits(self, lag: int) -> None:
+        """So many records wait; none is progress too."""
+        self.lag = lag
+        if not lag:
+            self.progressed()
+
+    def stalled(self) -> str | None:
+        """Why the process should be started again, or None."""
+        seconds = self._monotonic() - self._progress
+        if self.lag and seconds > self._stalled_seconds:
+            return f"{self.lag} records wait and nothing was done for {seconds:.0f} s"
+        return None
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
+        """Nothing: an access log of health checks hides what matters."""
+
+
+class Health:
+    """Serves until `close`; the port is taken when it is made."""
+
+    def __init__(self, host: str, port: int, watchdog: Watchdog, not_ready: Callable[[], list[str]]) -> None:
+        """not_ready: the reasons why nothing should be sent here now; raises WrongUsage when the port cannot be had."""
+        self.registry = CollectorRegistry()
+        self._watchdog, self._not_ready = watchdog, not_ready
+        Gauge("headway_last_progress_timestamp_seconds", "When something was last done.", registry=self.registry).set_function(
+            lambda: watchdog.progress_at
+        )
+        Gauge("headway_lag_records", "Records that wait.", registry=self.registry).set_function(lambda: watchdog.lag)
+        self._metrics = make_wsgi_app(self.registry)
+        try:
+            self._server: WSGIServer = make_server(host, port, self._answer, handler_class=_Quiet)
+        except OSError as error:
+            raise WrongUsage(f"HEADWAY_METRICS_PORT {host}:{port}: cannot be listened on ({error.strerror}). Name another port") from error
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="headway-health", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Give the port up."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return self._metrics(environ, start_response)  # type: ignore[no-any-return]  # the library says less than it gives
+        if path == "/live":
+            stalled = self._watchdog.stalled()
+            return _json(start_response, [] if stalled is None else [stalled])
+        if path == "/ready":
+            return _json(start_response, self._not_ready())
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"/metrics, /live, /ready\n"]
+
+
+def _json(start_response: StartResponse, reasons: list[str]) -> list[bytes]:
+    start_response("503 Service Unavailable" if reasons else "200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({"status": "unavailable" if reasons else "ok", "reasons": reasons}).encode() + b"\n"]
