@@ -93,7 +93,8 @@ class Closing:
         closed: Callable[[], None] = lambda: None,
         tick_seconds: float = 5.0,
     ) -> None:
-        """arrivals: None to close on request only. now: the time, UTC; closed: called after each close. Nothing runs before `start`; `step` may be called instead of it."""
+        """arrivals: None to close on request only. now: the time, UTC; closed: called after each close. Nothing runs before
+        `start`; `step` may be called instead of it."""
         self._runner, self._arrivals, self._times, self._now, self._closed = runner, arrivals, times, now, closed
         self._monotonic, self._tick_seconds = monotonic_seconds, tick_seconds
         self._finished_at: dict[int, datetime] = {}
