@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from streams.live_settings import LiveSettings
 
-__all__ = ["Fleet", "Running"]
+__all__ = ["HEADWAY", "Fleet", "Running"]
 
 HEADWAY = [str(Path(sys.executable).with_name("headway"))]
 
