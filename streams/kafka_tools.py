@@ -7,10 +7,12 @@ was asked for or raises: a failed send is an error, never a warning, and a short
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import (
     InvalidTopicError,
     KafkaError,
@@ -25,13 +27,15 @@ from streams import clock
 from streams.log_reader import STALLED_SECONDS_MAX, BrokerUnavailable, PositionLost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
-__all__ = ["LogReader", "RecordTooLarge", "Sender", "TopicMissing", "named_errors", "quiet"]
+__all__ = ["LogReader", "RecordTooLarge", "Sender", "TopicMissing", "named_errors", "quiet", "topic_identity"]
+
+T = TypeVar("T")
 
 _RECORDS_MAX = 5_000
 _FETCH_BYTES = 4 * 1024**2
@@ -43,6 +47,7 @@ _WAITING_RECORDS_MAX = 10_000
 _WAITING_BYTES_MAX = 16 * 1024**2
 _DELIVERY_MS = 60_000
 _METADATA_MS = 15_000
+_TOPIC_SECONDS = 3.0
 _CLOSE_SECONDS = 5.0
 
 
@@ -73,6 +78,29 @@ def named_errors(settings: LiveSettings, doing: str) -> Iterator[None]:
         raise RecordTooLarge(f"{settings.kafka}: {doing}: a record is larger than its topic takes. Send a smaller one") from error
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(f"{settings.kafka}: {doing} failed ({type(error).__name__}). Is the broker up?") from error
+
+
+def topic_identity(settings: LiveSettings, log: Log) -> str:
+    """The name of a log's topic and its id, which another topic of the same name does not have."""
+    topic = settings.topic(log)
+    quiet()
+    with named_errors(settings, f"looking for {topic}"):
+        admin = KafkaAdminClient(**settings.client(), bootstrap_timeout_ms=_BOOTSTRAP_MS)
+        try:
+            found = _awaited(lambda: [t["topic_id"] for t in admin.describe_topics([topic]) if not t["error_code"]])
+        finally:
+            admin.close()
+    if not found:
+        raise TopicMissing(f"{settings.kafka}: there is no topic {topic}. Make it with `headway topics`")
+    return f"{topic}@{found[0]}"
+
+
+def _awaited(ask: Callable[[], T]) -> T:
+    """The first answer that is not empty: a broker may not know for a moment what another has just made."""
+    deadline = clock.monotonic_seconds() + _TOPIC_SECONDS
+    while not (answer := ask()) and clock.monotonic_seconds() < deadline:
+        threading.Event().wait(_TOPIC_SECONDS / 20)
+    return answer
 
 
 class LogReader:
@@ -106,7 +134,7 @@ class LogReader:
         for log in logs:
             topic = self._settings.topic(log)
             with named_errors(self._settings, f"looking for {topic}"):
-                partitions = self._consumer.partitions_for_topic(topic)
+                partitions = _awaited(partial(self._consumer.partitions_for_topic, topic))
             if not partitions:
                 raise TopicMissing(f"{self._settings.kafka}: there is no topic {topic}. Make it with `headway topics`")
             places |= {f"{log.name}/{p}": TopicPartition(topic, p) for p in sorted(partitions)}
@@ -155,7 +183,7 @@ class LogReader:
         name, _, partition = place.rpartition("/")
         topic = self._settings.topic_prefix + name
         with named_errors(self._settings, f"looking for {topic}"):
-            known = self._consumer.partitions_for_topic(topic)
+            known = _awaited(partial(self._consumer.partitions_for_topic, topic))
         if int(partition) not in (known or ()):  # kafka-python would wait for it.
             raise PositionLost(f"{self._settings.kafka}: there is no partition {topic}/{partition}. Is it the same topic?")
         return TopicPartition(topic, int(partition))
