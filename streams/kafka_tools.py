@@ -19,6 +19,7 @@ from kafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
+    UnknownError,
     UnknownTopicOrPartitionError,
 )
 
@@ -248,9 +249,10 @@ class Sender:
         """All that was sent is in the logs when it returns."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0
         with named_errors(self._settings, "publishing"):
-            self._producer.flush(timeout=2 * _DELIVERY_MS / 1000)
+            with suppress(UnknownError):  # So it calls a batch that was too large and is sent in two halves.
+                self._producer.flush(timeout=2 * _DELIVERY_MS / 1000)
             for future in waiting:
-                future.get(timeout=0)
+                future.get(timeout=2 * _DELIVERY_MS / 1000)
 
     def _known(self, log: Log) -> str:
         topic = self._settings.topic(log)
