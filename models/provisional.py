@@ -19,19 +19,25 @@ from models.numbers import exact, half_logs, published, ratio
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from models.numbers import Floats, Ints
+
 __all__ = [
     "NO_ROW",
     "PEERS_FULL",
     "ProvisionalReading",
     "Row",
+    "Seen",
     "SessionCounts",
     "Standing",
     "contribution",
     "effect_before_close",
+    "effects_before_close",
     "minus",
     "no_sums",
     "observe",
+    "observe_many",
     "read",
+    "read_many",
 ]
 
 PEERS_FULL = 8
@@ -74,6 +80,15 @@ class Row(NamedTuple):
 NO_ROW = Row(0.0, 0.0)
 
 
+class Seen(NamedTuple):
+    """A school on a day: its registers by session, its row among the peers, and its standing."""
+
+    urn: int
+    sessions: dict[str, SessionCounts]
+    row: Row
+    at: Standing
+
+
 @dataclass(frozen=True, slots=True)
 class ProvisionalReading:
     """One school day before its close. Ratios in [0, 1]; `absence_ratio` is the DfE's, None without possible sessions.
@@ -96,17 +111,22 @@ class ProvisionalReading:
 
 def observe(sessions: Sequence[SessionCounts], at: Standing) -> Row:
     """The school's residual without its slow level, and its weight; `NO_ROW` when no register of the day counts."""
-    counted = [s for s in sessions if s.counts]
-    k = len(counted)
-    n = sum(s.possible - s.study_leave for s in counted)
-    y = sum(s.absences - s.study_leave for s in counted)
-    if not k:
-        return NO_ROW
-    residual = half_logs(np.array([2 * y + k]))[0] - half_logs(np.array([2 * (n - y) + k]))[0] - at.eta_star
-    p0 = np.clip(exact(ratio(np.array([at.eta_star]))), 1e-4, 0.95)
-    variance = exact(1.0 / (1.05 * (n / k) * p0 * (1.0 - p0)))
-    x, weight = common_effect.quantise(residual - at.slow_level, 1.0 / (at.sigma_u * at.sigma_u + 2.0 * variance))
-    return Row(float(x), float(weight[0]))
+    return observe_many([sessions], [at])[0]
+
+
+def observe_many(schools: Sequence[Sequence[SessionCounts]], at: Sequence[Standing]) -> list[Row]:
+    """`observe` of many schools at once."""
+    counted = [[s for s in sessions if s.counts] for sessions in schools]
+    k = np.array([len(c) for c in counted])
+    n = np.array([sum(s.possible - s.study_leave for s in c) for c in counted])
+    y = np.array([sum(s.absences - s.study_leave for s in c) for c in counted])
+    eta, slow, sigma = (np.array([getattr(a, name) for a in at]) for name in ("eta_star", "slow_level", "sigma_u"))
+    some = k > 0
+    residual = half_logs(np.where(some, 2 * y + k, 1)) - half_logs(np.where(some, 2 * (n - y) + k, 1)) - eta
+    p0 = np.clip(exact(ratio(eta)), 1e-4, 0.95)
+    variance = exact(1.0 / (1.05 * (np.where(some, n, 1) / np.maximum(k, 1)) * p0 * (1.0 - p0)))
+    x, weight = common_effect.quantise(residual - slow, 1.0 / (sigma * sigma + 2.0 * variance))
+    return [Row(float(x[i]), float(weight[i])) if some[i] else NO_ROW for i in range(len(k))]
 
 
 def no_sums(areas: int) -> Sums:
@@ -127,28 +147,49 @@ def minus(sums: Sums, other: Sums) -> Sums:
     return Sums(sums.count - other.count, sums.weight - other.weight, sums.weighted - other.weighted)
 
 
-def effect_before_close(sums: Sums, row: Row, at: Standing, shrinkage: tuple[float, float]) -> tuple[float, int]:
-    """The common effect for one school, its own row left out, and how many others it rests on.
+def effects_before_close(sums: Sums, rows: Sequence[Row], at: Sequence[Standing], shrinkage: tuple[float, float]) -> tuple[Floats, Ints]:
+    """The common effect for each school, its own row left out, and how many others it rests on.
 
-    sums: of all schools in so far, this one included; shrinkage: t1 and t2 as the last close left them.
+    sums: of all schools in so far, these included; shrinkage: t1 and t2 as the last close left them.
     """
     effect = common_effect.pool(sums, *shrinkage)[0][0]
-    peers = effect.schools - (row.weight > 0)
-    of_peers, _ = common_effect.leave_one_out(effect, np.array([row.x]), np.array([row.weight]), np.array([at.phase]), np.array([at.area]))
-    share = min(peers, PEERS_FULL) / PEERS_FULL
-    return share * float(of_peers[0]) + (1.0 - share) * YESTERDAY * at.last_effect, peers
+    x, weight = np.array([row.x for row in rows]), np.array([row.weight for row in rows])
+    phase, area = np.array([a.phase for a in at], np.int32), np.array([a.area for a in at], np.int32)
+    peers = effect.schools - (weight > 0).astype(np.int32)
+    of_peers, _ = common_effect.leave_one_out(effect, x, weight, phase, area)
+    share = np.minimum(peers, PEERS_FULL) / PEERS_FULL
+    return share * of_peers + (1.0 - share) * YESTERDAY * np.array([a.last_effect for a in at]), peers
+
+
+def effect_before_close(sums: Sums, row: Row, at: Standing, shrinkage: tuple[float, float]) -> tuple[float, int]:
+    """`effects_before_close` of one school."""
+    effects, peers = effects_before_close(sums, [row], [at], shrinkage)
+    return float(effects[0]), int(peers[0])
 
 
 def read(
     urn: int, attendance_date: str, sessions: dict[str, SessionCounts], sums: Sums, at: Standing, shrinkage: tuple[float, float]
 ) -> ProvisionalReading:
     """The reading of a school day from the registers in so far (`sessions` by AM, PM) and all schools' sums."""
-    effect, peers = effect_before_close(sums, observe(tuple(sessions.values()), at), at, shrinkage)
+    row = observe(tuple(sessions.values()), at)
+    return read_many(attendance_date, [Seen(urn, sessions, row, at)], sums, shrinkage)[0]
+
+
+def read_many(attendance_date: str, schools: Sequence[Seen], sums: Sums, shrinkage: tuple[float, float]) -> list[ProvisionalReading]:
+    """The readings of many schools on one day."""
+    at = [one.at for one in schools]
+    effects, peers = effects_before_close(sums, [one.row for one in schools], at, shrinkage)
+    expected = published(ratio(np.array([a.eta_star for a in at]) + effects)).tolist()
+    shown, others = published(effects).tolist(), peers.tolist()
+    return [_reading(attendance_date, one, others[i], expected[i], shown[i]) for i, one in enumerate(schools)]
+
+
+def _reading(attendance_date: str, seen: Seen, peers: int, expected: float, effect: float) -> ProvisionalReading:
+    sessions = seen.sessions
     possible, absences = sum(s.possible for s in sessions.values()), sum(s.absences for s in sessions.values())
     partial = any(not s.counts and s.possible + s.unmarked > 0 for s in sessions.values())
-    expected, shown = published(ratio(np.array([at.eta_star + effect]))), published(np.array([effect]))
     return ProvisionalReading(
-        urn,
+        seen.urn,
         attendance_date,
         tuple(sorted(sessions)),
         possible,
@@ -156,6 +197,6 @@ def read(
         round(absences / possible, 6) if possible else None,
         peers,
         "no_sessions" if not possible else "partial" if partial else "provisional",
-        float(expected[0]),
-        float(shown[0]),
+        expected,
+        effect,
     )

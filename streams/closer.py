@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from streams.close_logs import CloseLogs
     from streams.replay import Reference
 
-__all__ = ["Closer", "OtherRules", "rules_of"]
+__all__ = ["Closer", "OtherRules", "deployed", "rules_of"]
 
 _EPOCH = date(1970, 1, 1)
 
@@ -75,7 +75,7 @@ class Closer:
 
     def refer(self, reference: Reference) -> None:
         """Work with these reference data from now on; what has been read of the logs stays."""
-        self._deployments = {name: _deploy(reference, name) for name in reference.calendar.academic_years()}
+        self._deployments = {name: deployed(reference, name) for name in reference.calendar.academic_years()}
         self.reference, self._urns = reference, np.array([s.urn for s in reference.schools], np.int32)
         self._panels.refer(self._urns, self._deployments)
 
@@ -222,7 +222,8 @@ class Closer:
         return said
 
 
-def _deploy(reference: Reference, name: str) -> Deployment:
+def deployed(reference: Reference, name: str) -> Deployment:
+    """One academic year of the reference data; raises BadContents for a school without a term."""
     days, planned = reference.calendar.planned(reference.schools, name)
     idle = np.flatnonzero(~planned.any(axis=1))
     if len(idle):

@@ -27,6 +27,7 @@ from streams.replay import Known, learn_history, read_input, replay
 from streams.schema_export import schema_command
 from streams.serve_command import serve_command
 from streams.simulate_command import simulate_command
+from streams.worker_command import worker_command
 
 __all__ = ["app", "main"]
 
@@ -108,6 +109,7 @@ app.command("simulate")(simulate_command)
 app.command("serve")(serve_command)
 app.command("close")(close_command)
 app.command("closer")(closer_command)
+app.command("worker")(worker_command)
 app.command("schema")(schema_command)
 
 

@@ -10,10 +10,10 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models import common_effect, provisional
-from models.provisional import NO_ROW, ProvisionalReading, Row, SessionCounts, Standing
+from models.provisional import NO_ROW, ProvisionalReading, Row, Seen, SessionCounts, Standing
 from schemas.codes import CODES, CodeClass
 from schemas.errors import BrokenPromise
 
@@ -31,12 +31,12 @@ _RULES = {row.code: (row.possible, row.absence, row.study_leave, row.kind is Cod
 
 
 class Counted(NamedTuple):
-    """One register as the overlay needs it; `rank` orders the revisions: (revision, recorded_at, SHA-256)."""
+    """One register as the overlay needs it; `rank` orders the revisions: (revision, recorded_at, SHA-256), all of one maker."""
 
     urn: int
     attendance_date: str
     session: str
-    rank: tuple[int, str, bytes]
+    rank: tuple[Any, ...]
     counts: SessionCounts
 
     @classmethod
@@ -114,8 +114,18 @@ class Overlay:
                 beyond = len(self._days) == DAYS_HELD_MAX and not min(self._days) <= attendance_date <= max(self._days)
                 return "next_close" if beyond or attendance_date < self._last.day else "no_register"
             self._bring_up_to_date(day, attendance_date)
-            sessions = {r.session: r.counts for r in day.held[urn].values()}
-            return provisional.read(urn, attendance_date, sessions, day.sums, at, self._last.shrinkage)
+            return provisional.read_many(attendance_date, [_seen(day, urn, at)], day.sums, self._last.shrinkage)[0]
+
+    def readings(self, urns: Iterable[int], attendance_date: str) -> list[ProvisionalReading]:
+        """Those of many schools on one day; a school of which there is none is left out."""
+        with self._guard:
+            day = self._days.get(attendance_date)
+            if day is None:
+                return []
+            self._bring_up_to_date(day, attendance_date)
+            found = [(urn, self._standing(urn, attendance_date)) for urn in urns if urn in day.held]
+            seen = [_seen(day, urn, at) for urn, at in found if not isinstance(at, str)]
+            return provisional.read_many(attendance_date, seen, day.sums, self._last.shrinkage) if seen else []
 
     def newest_date(self, urn: int) -> str | None:
         """The latest day on which a register of the school is held."""
@@ -171,15 +181,20 @@ class Overlay:
         """Put the rows of the schools that changed among the peers, in place of their earlier ones."""
         if not day.changed:
             return
-        before, after = [], []
-        for urn in day.changed:
+        urns, standings = sorted(day.changed), []
+        for urn in urns:
             at = self._standing(urn, attendance_date)
             if isinstance(at, str):
                 raise BrokenPromise(f"school {urn} is held on {attendance_date}, and is {at}")
-            row = provisional.observe([r.counts for r in day.held[urn].values()], at)
-            before.append((day.rows.get(urn, NO_ROW), at.phase, at.area))
-            after.append((row, at.phase, at.area))
-            day.rows[urn] = row
+            standings.append(at)
+        rows = provisional.observe_many([[r.counts for r in day.held[urn].values()] for urn in urns], standings)
+        before = [(day.rows.get(urn, NO_ROW), at.phase, at.area) for urn, at in zip(urns, standings, strict=True)]
+        after = [(row, at.phase, at.area) for row, at in zip(rows, standings, strict=True)]
+        day.rows |= zip(urns, rows, strict=True)
         areas = self._last.areas
         day.sums = provisional.minus(day.sums, provisional.contribution(before, areas)) + provisional.contribution(after, areas)
         day.changed.clear()
+
+
+def _seen(day: _Day, urn: int, at: Standing) -> Seen:
+    return Seen(urn, {r.session: r.counts for r in day.held[urn].values()}, day.rows[urn], at)
