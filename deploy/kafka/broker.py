@@ -9,7 +9,6 @@ HEADWAY_KAFKA_HOME says. One node in KRaft mode, broker and controller; what it 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import socket
@@ -17,23 +16,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
-HERE = Path(__file__).resolve().parent
+from deploy.kafka.jars import Unavailable, jars
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["PLAIN", "Broker"]
+
 STARTED_SECONDS_MAX = 60
 STOPPED_SECONDS_MAX = 30
+STARTED = b"Kafka Server started"
+"""Logged when the broker is registered and takes requests; its port is open before that."""
+PLAIN = """\
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+"""
+"""Listeners that ask nobody who he is; on the loopback address only."""
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners={listeners},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 offsets.retention.minutes=129600
@@ -43,120 +56,136 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 """
-
-
-class Unavailable(Exception):
-    """Java, Maven or the jars are not to be had; says which."""
-
-
-def jars() -> Path:
-    """The directory of Kafka's jars; fetched by Maven the first time."""
-    home = Path(os.environ.get("HEADWAY_KAFKA_HOME") or HERE.parents[1] / ".kafka")
-    libs = home / "libs"
-    if shutil.which("java") is None:
-        raise Unavailable("java is not there; install a Java runtime of version 17 or newer")
-    if not (home / "complete").exists():
-        if shutil.which("mvn") is None:
-            raise Unavailable("mvn is not there; install Maven, or point HEADWAY_KAFKA_HOME to fetched jars")
-        home.mkdir(parents=True, exist_ok=True)
-        fetch = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-        done = subprocess.run([*fetch, "-DincludeScope=runtime", f"-DoutputDirectory={libs}"], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"Maven could not fetch Kafka's jars: {(done.stdout + done.stderr)[-500:]}")
-        (home / "complete").touch()
-    return libs
+_LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 
 
 class Broker:
-    """One broker; `start` again after `stop` or `kill` brings it back on the same data and ports."""
+    """One broker, and a context manager that ends it; `start` again after `stop` or `kill` keeps its data and its ports."""
 
-    def __init__(self, data: Path, *, port: int = 0, properties: str = "", listeners: str = "PLAINTEXT://127.0.0.1:{port}") -> None:
-        """Port 0: any free one. properties: more lines of server.properties. listeners: may name further ones."""
-        self.port, self._controller = port or _free_port(), _free_port()
-        self._folder, self._libs = data, jars()
-        self._process: subprocess.Popen[bytes] | None = None
-        data.mkdir(parents=True, exist_ok=True)
-        self.log = data / "broker.log"
-        filled = _PROPERTIES.format(controller=self._controller, listeners=listeners.format(port=self.port), data=data / "logs")
-        (data / "server.properties").write_text(filled + properties, "utf-8")
+    def __init__(self, data: Path, *, port: int = 0, listeners: str = PLAIN, properties: str = "") -> None:
+        """Port 0: any free one. listeners: lines of server.properties in which {port} and {controller} stand. properties: more lines."""
+        self._libs, self._folder = jars(), data.absolute()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._held: list[socket.socket] = []
+        self._end = weakref.finalize(self, _end, self._running, self._held)
+        self.port, controller = self._hold(port), self._hold(0)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.log = self._folder / "broker.log"
+        lines = (_PROPERTIES + listeners).format(port=self.port, controller=controller, data=self._folder / "logs")
+        self._properties = self._folder / "server.properties"
+        self._properties.write_text(lines + properties, "utf-8")
 
     @property
     def bootstrap(self) -> str:
-        """host:port of the plain listener."""
+        """host:port of its listener."""
         return f"127.0.0.1:{self.port}"
 
     def format(self, *options: str) -> None:
-        """Make the data directory; options of `StorageTool format`, such as `--add-scram`."""
+        """Make the data directory; options of `StorageTool format`, such as --add-scram."""
         tool = [*self._java("-Xmx256m"), "kafka.tools.StorageTool"]
         name = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True).stdout.split()[-1]
-        subprocess.run(
-            [*tool, "format", "-t", name, "-c", str(self._folder / "server.properties"), *options], capture_output=True, check=True
+        done = subprocess.run(
+            [*tool, "format", "-t", name, "-c", str(self._properties), *options], capture_output=True, text=True, check=False
         )
+        if done.returncode:
+            raise Unavailable(f"the broker's directory {self._folder} cannot be made: {(done.stdout + done.stderr)[-500:]}")
 
-    def start(self) -> Broker:
-        """Start and wait until it answers."""
+    def start(self) -> Self:
+        """Start and wait until it takes requests; `broker.log` in its directory has what it says."""
         if not (self._folder / "logs" / "meta.properties").exists():
             self.format()
+        before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [*self._java("-Xmx512m"), "kafka.Kafka", str(self._folder / "server.properties")],
-                stdout=out,
-                stderr=subprocess.STDOUT,
+            process = subprocess.Popen(
+                [*self._java("-Xmx512m"), "kafka.Kafka", str(self._properties)], stdout=out, stderr=subprocess.STDOUT, cwd=self._folder
             )
+        self._running.append(process)
         until = time.monotonic() + STARTED_SECONDS_MAX
-        while not _answers(self.port):
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise Unavailable(f"the broker did not start:\n{self.log.read_text('utf-8', 'replace')[-2000:]}")
+        while STARTED not in self._said(before):
+            if process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise Unavailable(f"the broker did not start:\n{self._said(before)[-2000:].decode('utf-8', 'replace')}")
             time.sleep(0.1)
         return self
 
+    def _said(self, since: int) -> bytes:
+        with self.log.open("rb") as file:
+            file.seek(since)
+            return file.read()
+
     def stop(self) -> None:
         """SIGTERM; SIGKILL when that takes too long."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
+        for process in self._running:
+            process.terminate()
             try:
-                self._process.wait(STOPPED_SECONDS_MAX)
+                process.wait(STOPPED_SECONDS_MAX)
             except subprocess.TimeoutExpired:
-                self.kill()
+                process.kill()
+                process.wait()
+        self._running.clear()
 
     def kill(self) -> None:
         """SIGKILL."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        for process in self._running:
+            process.kill()
+            process.wait()
+        self._running.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+        self._end()
 
     def _java(self, heap: str) -> list[str]:
-        with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # A broker never outlives who started it.
-        return [*with_us, "java", heap, f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{self._libs}/*"]
+        with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []  # It never outlives who started it.
+        return [*with_us, "java", heap, f"-Dlog4j2.configurationFile={_LOGGING}", "-cp", f"{self._libs}/*"]
+
+    def _hold(self, port: int) -> int:
+        """Bind a port of the loopback address and keep it (Linux): while the broker is down nobody else gets it, and no client
+        that tries to reach it can be given the same port for its own end, and so reach itself."""
+        one = socket.socket()
+        self._held.append(one)
+        if port:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Connections that have just ended do not count.
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError as error:
+            self._end()
+            raise Unavailable(f"port {port} is taken: name another, or stop what listens there") from error
+        got = int(one.getsockname()[1])
+        if sys.platform == "linux":
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # The broker asks for the same, and so may listen on it.
+        else:
+            one.close()
+        return got
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+def _end(running: list[subprocess.Popen[bytes]], held: list[socket.socket]) -> None:
+    for process in running:
+        process.kill()
+        process.wait()
+    for one in held:
+        one.close()
 
 
 def main() -> None:
     """Run in the foreground until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description="Apache Kafka as one process, for a laptop")
-    parser.add_argument("--port", type=int, default=9092)
-    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "headway-kafka")
+    parser.add_argument("--port", type=int, default=9092, help="of 127.0.0.1; default 9092")
+    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "headway-kafka", help="its directory, kept")
     given = parser.parse_args()
-    broker = Broker(given.data, port=given.port).start()
-    print(f"Kafka answers at {broker.bootstrap}; its data are in {given.data}. Ctrl-C stops it.", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        signal.pause()
+        with Broker(given.data, port=given.port) as broker:
+            broker.start()
+            print(f"Kafka answers at {broker.bootstrap}; its data are in {given.data}. Ctrl-C stops it.", flush=True)
+            signal.pause()
+    except Unavailable as error:
+        sys.exit(f"no Kafka: {error}")
     except KeyboardInterrupt:
-        pass
-    finally:
-        broker.stop()
+        print("stopped")
 
 
 if __name__ == "__main__":

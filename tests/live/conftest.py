@@ -7,39 +7,58 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 
-from deploy.kafka.broker import Broker, Unavailable
+from deploy.kafka.broker import PLAIN, Broker
+from deploy.kafka.jars import Unavailable
 from streams import topology
 from streams.live_settings import LiveSettings
+from streams.topics import administrator, declare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+REQUIRED = "HEADWAY_REQUIRE_KAFKA"
+"""Set in CI: a broker that cannot be had fails the tests instead of skipping them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs a broker is slow."""
     for item in items:
-        if "tests/live" in str(item.path):
+        if "tests/live" in item.path.as_posix():
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HEADWAY_KAFKA, or a broker of our own; skipped with the reason where there can be none, unless HEADWAY_REQUIRE_KAFKA is set."""
+def a_broker() -> Callable[..., Broker]:
+    """Makes brokers, to be started, killed and stopped by who asked; skips, or fails when REQUIRED is set, where there can be none."""
+
+    def make(data: Path, *, listeners: str = PLAIN, properties: str = "") -> Broker:
+        try:
+            return Broker(data, listeners=listeners, properties=properties)
+        except Unavailable as error:
+            if os.environ.get(REQUIRED):
+                raise
+            pytest.skip(f"no Kafka: {error}")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bootstrap(a_broker: Callable[..., Broker], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of the broker that most tests share: HEADWAY_KAFKA names one that is there, or it is our own."""
     if given := os.environ.get("HEADWAY_KAFKA"):
         yield given
         return
-    try:
-        broker = Broker(tmp_path_factory.mktemp("kafka")).start()
-    except Unavailable as error:
-        if os.environ.get("HEADWAY_REQUIRE_KAFKA"):
-            raise
-        pytest.skip(f"no Kafka: {error}")
-    yield broker.bootstrap
-    broker.stop()
+    with a_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.start().bootstrap
+
+
+@pytest.fixture
+def own_broker(a_broker: Callable[..., Broker], tmp_path: Path) -> Iterator[Broker]:
+    """A broker for one test, which may kill it and start it again on the same data and ports; started."""
+    with a_broker(tmp_path / "kafka") as broker:
+        yield broker.start()
 
 
 @pytest.fixture
@@ -51,15 +70,8 @@ def settings(bootstrap: str, tmp_path: Path) -> LiveSettings:
 
 @pytest.fixture
 def topics(settings: LiveSettings) -> Iterator[None]:
-    """Its topics, deleted at the end."""
-    admin = KafkaAdminClient(**settings.client())
-    configs = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
-    admin.create_topics(
-        [
-            NewTopic(settings.topic(log), log.partitions, 1, topic_configs=configs | {"max.message.bytes": str(log.record_bytes_max)})
-            for log in topology.LOGS
-        ]
-    )
+    """Its topics as `headway topics` makes them, deleted at the end."""
+    declare(settings)
     yield
-    admin.delete_topics([settings.topic(log) for log in topology.LOGS])
-    admin.close()
+    with administrator(settings) as admin:
+        admin.delete_topics([settings.topic(log) for log in topology.LOGS])
