@@ -21,12 +21,16 @@ from streams.close_command import close_command
 from streams.closer_command import closer_command
 from streams.demo_command import demo_command
 from streams.outputs import write_all
+from streams.produce_command import produce_command
 from streams.progress import Progress
 from streams.reference import read_reference
+from streams.reference_command import reference_app
+from streams.rejects_command import rejects_app
 from streams.replay import Known, learn_history, read_input, replay
 from streams.schema_export import schema_command
 from streams.serve_command import serve_command
 from streams.simulate_command import simulate_command
+from streams.topics_command import topics_command
 from streams.worker_command import worker_command
 
 __all__ = ["app", "main"]
@@ -111,6 +115,10 @@ app.command("close")(close_command)
 app.command("closer")(closer_command)
 app.command("worker")(worker_command)
 app.command("schema")(schema_command)
+app.command("topics")(topics_command)
+app.command("produce")(produce_command)
+app.add_typer(reference_app, name="reference")
+app.add_typer(rejects_app, name="rejects")
 
 
 def _print_result(result: dict[str, Any], out: Path, *, as_json: bool) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.live.conformance import Arrival
     from tests.live.fleet import Fleet, Running
 
-__all__ = ["POINTS", "Campaign", "Kill"]
+__all__ = ["POINTS", "Campaign", "Kill", "seconds_to_work_again"]
 
 POINTS = (
     "requested",
