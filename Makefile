@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test test-fast check lint types imports docs format lock evidence bench clean
+.PHONY: help setup setup-dev demo test test-fast kafka live-demo live-faults check lint types imports docs format lock evidence bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,6 +35,15 @@ test: setup-dev  ## every test
 
 test-fast: setup-dev  ## the tests that take seconds
 	$(BIN)/python -m pytest --doctest-modules -m "not slow"
+
+kafka: setup  ## a broker on this laptop at 127.0.0.1:9092 (Java 17 and Maven)
+	$(BIN)/python -m deploy.kafka.broker
+
+live-demo: setup  ## broker, topics, two workers, a closer, a simulated hub: from nothing to alerts
+	$(BIN)/python -m deploy.live_demo
+
+live-faults: setup-dev  ## 200 kills and the long outages; about an hour
+	$(BIN)/python -m benchmarks.live_faults
 
 lint: setup-dev  ## ruff: rules and format
 	$(BIN)/ruff check .
