@@ -182,7 +182,7 @@ def _with_settings(admin: Any, described: Mapping[str, Any]) -> Iterator[tuple[s
     answer = admin.describe_configs([ConfigResource("TOPIC", name) for name in described], config_filter="all")["topic"]
     for name, partitions in described.items():
         if not answer[name]:  # kafka-python passes over the error; no topic is without settings.
-            raise AccessRefused(f"{name}: the broker does not tell its settings. Give this principal DescribeConfigs on it")
+            raise AccessRefused(f"{name}: its settings are not told. Give this principal DescribeConfigs on it; if it is new, ask again")
         yield name, partitions, answer[name]
 
 
