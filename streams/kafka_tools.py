@@ -46,7 +46,7 @@ _BATCH_BYTES = 131_072
 """Well under what a topic takes in one batch (`Log.record_bytes_max`)."""
 _WAITING_RECORDS_MAX = 10_000
 _WAITING_BYTES_MAX = 16 * 1024**2
-_DELIVERY_MS = 60_000
+_DELIVERY_MS, _REQUEST_MS = 60_000, 20_000
 _METADATA_MS = 15_000
 _TOPIC_SECONDS = 3.0
 _CLOSE_SECONDS = 5.0
@@ -217,6 +217,7 @@ class Sender:
                 linger_ms=linger_ms,
                 batch_size=_BATCH_BYTES,
                 delivery_timeout_ms=_DELIVERY_MS,
+                request_timeout_ms=_REQUEST_MS,
                 max_block_ms=_METADATA_MS,
                 allow_auto_create_topics=False,
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
