@@ -35,14 +35,19 @@ class Chain:
         return chain
 
     def add(self, record: AnyControlRecord) -> None:
-        """Fold one record; a request for another `previous` than the newest, or beside an open one, is void."""
+        """Fold one record; a request beside an open one, or that does not follow the newest close, is void."""
         if isinstance(record, RejectsAccepted):
             self.accepted |= {at: max(upto, self.accepted.get(at, 0)) for at, upto in record.positions.items()}
         elif isinstance(record, Requested):
-            if self.open is None and record.previous == self.newest and record.number == len(self.completed) + 1:
+            if self.open is None and self._follows(record):
                 self.open = record
         elif self.open is not None and record.close_id == self.open.close_id:
             self._move(self.open, record)
+
+    def _follows(self, request: Requested) -> bool:
+        """Whether it comes next: no day before the last closed one is ever closed."""
+        last = self.completed[-1][0] if self.completed else None
+        return (request.previous, request.number) == (self.newest, len(self.completed) + 1) and (last is None or last.day <= request.day)
 
     def _move(self, request: Requested, record: Decided | CloseCompleted | Abandoned) -> None:
         if isinstance(record, Decided):

@@ -62,6 +62,10 @@ def close_command(
 def ask(closer: LiveCloser, day: date) -> Requested:
     """Put a request to close a day at the ends of the logs into the control log; where a close is open, that one is returned."""
     closer.catch_up()
+    if closer.chain.completed and day < (last := closer.chain.completed[-1][0].day):
+        raise WrongUsage(
+            f"--day {day}: {last} is closed already, and no day before it is closed again. What came late counts at the next close"
+        )
     if closer.chain.open is None:
         closer.put(closer.request(day, closer.ends()))
     if closer.chain.open is None:

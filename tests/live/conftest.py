@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 REQUIRED = "HEADWAY_REQUIRE_KAFKA"
 """Set in CI: a broker that cannot be had fails the tests instead of skipping them."""
+
+
+for _client in ("kafka", "aiokafka"):
+    logging.getLogger(_client).setLevel(logging.ERROR)  # What a failed test shows should be about the test.
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,7 +32,7 @@ JUNK = (b"{bad", b"", b"[]", b'{"urn": 1}', b"\xff\xfe", b'{"urn": 100001, "urn"
 def _cut(lines: Sequence[bytes], days: Sequence[date], pieces: int) -> list[Arrival]:
     """Consecutive pieces, each closing the day of its share of the year."""
     edges = np.linspace(0, len(lines), pieces + 1).astype(int)
-    return [Arrival(days[len(days) * (i + 1) // pieces - 1], lines[a:b]) for i, (a, b) in enumerate(pairwise(edges.tolist()))]
+    return [Arrival(days[(len(days) - 1) * (i + 1) // pieces], lines[a:b]) for i, (a, b) in enumerate(pairwise(edges.tolist()))]
 
 
 def _acknowledgement(urn: int, day: date) -> bytes:

@@ -70,6 +70,13 @@ def test_a_request_after_another_close_or_of_another_number_is_void() -> None:
     assert chain.before(second) == one
 
 
+def test_no_day_before_the_last_closed_one_is_ever_closed() -> None:
+    one = _requested()
+    earlier = _requested(one, 2).model_copy(update={"day": date(2026, 10, 4)})
+    again = _requested(one, 2)
+    assert Chain.of([one, _completed(one), earlier, again]).open == again
+
+
 def test_accepted_rejects_only_move_forward() -> None:
     def accepted(**positions: int) -> RejectsAccepted:
         return RejectsAccepted(positions=positions, by="ops-1", reason="looked at", at=AT)
