@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import (
+    AuthorizationError,
     InvalidTopicError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
     UnknownError,
     UnknownTopicOrPartitionError,
 )
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
-__all__ = ["LogReader", "RecordTooLarge", "Sender", "TopicMissing", "named_errors", "quiet", "topic_identity"]
+__all__ = ["LogReader", "NotAllowed", "RecordTooLarge", "Sender", "TopicMissing", "named_errors", "quiet", "topic_identity"]
 
 T = TypeVar("T")
 
@@ -60,6 +62,10 @@ class RecordTooLarge(HeadwayError):
     """A record is larger than its topic takes."""
 
 
+class NotAllowed(HeadwayError):
+    """The broker does not let whoever we signed in as do this, or does not know them."""
+
+
 def quiet() -> None:
     """No debug messages of kafka-python: they show whole records, and a record may hold a target."""
     logger = logging.getLogger("kafka")
@@ -74,7 +80,11 @@ def named_errors(settings: LiveSettings, doing: str) -> Iterator[None]:
     except OffsetOutOfRangeError as error:
         raise PositionLost(f"{settings.kafka}: {doing}: records went away meanwhile. Is the retention long enough?") from error
     except (UnknownTopicOrPartitionError, InvalidTopicError) as error:
-        raise TopicMissing(f"{settings.kafka}: {doing}: there is no such topic. Make them with `headway topics`") from error
+        raise TopicMissing(f"{settings.kafka}: {doing}: there is no such topic that we may see. Make them with `headway topics`") from error
+    except (AuthorizationError, SaslAuthenticationFailedError) as error:
+        who = settings.sasl_username or "who does not sign in"
+        remedy = "Sign in as somebody who may: HEADWAY_SASL_USERNAME"
+        raise NotAllowed(f"{settings.kafka}: {doing}: {who} may not ({type(error).__name__}). {remedy}") from error
     except MessageSizeTooLargeError as error:
         raise RecordTooLarge(f"{settings.kafka}: {doing}: a record is larger than its topic takes. Send a smaller one") from error
     except (KafkaError, OSError) as error:
@@ -92,7 +102,7 @@ def topic_identity(settings: LiveSettings, log: Log) -> str:
         finally:
             admin.close()
     if not found:
-        raise TopicMissing(f"{settings.kafka}: there is no topic {topic}. Make it with `headway topics`")
+        raise TopicMissing(f"{settings.kafka}: there is no topic {topic} that we may see. Make it with `headway topics`")
     return f"{topic}@{found[0]}"
 
 
@@ -137,7 +147,7 @@ class LogReader:
             with named_errors(self._settings, f"looking for {topic}"):
                 partitions = _awaited(partial(self._consumer.partitions_for_topic, topic))
             if not partitions:
-                raise TopicMissing(f"{self._settings.kafka}: there is no topic {topic}. Make it with `headway topics`")
+                raise TopicMissing(f"{self._settings.kafka}: there is no topic {topic} that we may see. Make it with `headway topics`")
             places |= {f"{log.name}/{p}": TopicPartition(topic, p) for p in sorted(partitions)}
         return self._bounds(places)
 
@@ -262,7 +272,9 @@ class Sender:
                 self._producer.partitions_for(topic)
         except BrokerUnavailable as error:
             if isinstance(error.__cause__, KafkaTimeoutError):  # A topic that is not there is waited for, too.
-                raise TopicMissing(f"{self._settings.kafka}: there is no topic {topic}. Make it with `headway topics`") from error
+                raise TopicMissing(
+                    f"{self._settings.kafka}: there is no topic {topic} that we may see. Make it with `headway topics`"
+                ) from error
             raise
         self._topics[log.name] = topic
         return topic

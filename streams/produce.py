@@ -47,7 +47,7 @@ def register_record(register: Offered) -> Outgoing:
     headers = (
         ("ce_specversion", b"1.0"),
         ("ce_id", hashlib.sha256(register.value).hexdigest().encode()),
-        ("ce_type", b"uk.headway.attendance.session.v1"),
+        ("ce_type", f"uk.headway.{topology.REGISTERS.name}".encode()),
         ("ce_source", register.source.encode()),
         ("content-type", b"application/json"),
     )
