@@ -17,6 +17,7 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     PolicyViolationError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 
@@ -208,7 +209,8 @@ def _refusals(settings: LiveSettings) -> Iterator[None]:
     try:
         yield
     except AuthorizationError as error:
-        who = settings.sasl_username or "this principal"
+        who = settings.sasl_username or "who does not sign in"
+        what = f" with {error.args[0]}" if isinstance(error, TopicAuthorizationFailedError) and error.args else ""
         raise AccessRefused(
-            f"{settings.kafka}: {who} may not do this ({type(error).__name__}: {error}). Use the principal that runs the service"
+            f"{settings.kafka}: {who} may not do this{what} ({type(error).__name__}). Sign in as somebody who may: HEADWAY_SASL_USERNAME"
         ) from error

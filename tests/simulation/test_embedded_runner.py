@@ -291,9 +291,9 @@ def test_a_request_beside_an_open_one_or_after_another_close_is_void(tmp_path: P
     stale = first.model_copy(update={"day": first.day + timedelta(days=1)})
     chain.add(stale)
     assert chain.open is None
-    next_ = first.model_copy(update={"previous": last.close_id, "number": last.number + 1})
+    next_ = first.model_copy(update={"previous": last.close_id, "number": last.number + 1, "day": last.day})
     chain.add(next_)
-    chain.add(next_.model_copy(update={"day": last.day}))
+    chain.add(next_.model_copy(update={"day": last.day + timedelta(days=1)}))
     assert chain.open == next_
     chain.add(Abandoned(close_id=stale.close_id, reason="of no open request"))
     assert chain.open == next_
