@@ -30,7 +30,8 @@ from models.parameters import Parameters
 from schemas.alert import Alert, AlertState
 from streams import clock, topology
 from streams.close_command import ask, wait_for
-from streams.kafka_logs import KafkaLogs, Outgoing, publish
+from streams.kafka_logs import KafkaLogs
+from streams.kafka_publish import Outgoing, publish
 from streams.live_closer import LiveCloser
 from streams.live_settings import live_settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ import typer
 
 from models.parameters import BUDGET
 from schemas.errors import HeadwayError, WrongUsage
+from schemas.register import iso_date
 from streams import clock
 from streams.as_known import Verdict, as_known
 from streams.kafka_logs import KafkaLogs
@@ -115,7 +116,7 @@ def _latest(closer: LiveCloser, settings: LiveSettings) -> date:
 
 
 def _date(text: str, option: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 (a date has no offset)
-    except ValueError as error:
-        raise WrongUsage(f"{option} {text}: no date. Write one such as 2026-11-14") from error
+    day = iso_date(text)
+    if day is None:
+        raise WrongUsage(f"{option} {text}: no date. Write one such as 2026-11-14")
+    return day

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.reject import BLANKS, ORIGINAL_BYTES_KEPT, Reject
 from streams import topology
-from streams.kafka_logs import Outgoing
+from streams.kafka_publish import Outgoing
 from streams.kafka_tools import LogReader
 from streams.log_reader import PositionLost
 

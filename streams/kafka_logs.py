@@ -8,10 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
-
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from typing import TYPE_CHECKING
 
 from schemas.acknowledgement import parse as parse_acknowledgement
 from schemas.control import read_control_record
@@ -19,8 +16,10 @@ from schemas.errors import InvalidRegister
 from schemas.register import parse
 from schemas.reject import BLANKS, Reject
 from streams import topology
+from streams.dead_letters import dead_letter
 from streams.decode import decode
-from streams.log_reader import BrokerUnavailable, end_offsets, read
+from streams.kafka_publish import Outgoing, publish
+from streams.log_reader import end_offsets, read
 from streams.reject_limit import TooManyRejects, too_many
 from streams.snapshot import Stretch
 
@@ -37,16 +36,7 @@ if TYPE_CHECKING:
     from streams.snapshot import Segments
     from streams.topology import Log
 
-__all__ = ["KafkaLogs", "Outgoing", "judged", "positions_of", "publish"]
-
-
-class Outgoing(NamedTuple):
-    """One record to be published."""
-
-    log: Log
-    key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...] = ()
+__all__ = ["KafkaLogs", "judged", "positions_of"]
 
 
 def positions_of(log: Log, positions: Mapping[str, int]) -> dict[int, int]:
@@ -57,22 +47,6 @@ def positions_of(log: Log, positions: Mapping[str, int]) -> dict[int, int]:
         if topic == log.name:
             out[int(partition)] = offset
     return out
-
-
-async def publish(settings: LiveSettings, records: Sequence[Outgoing]) -> None:
-    """All of them are in the logs when it returns; raises BrokerUnavailable when that cannot be had."""
-    producer = AIOKafkaProducer(
-        **settings.client(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144, request_timeout_ms=30_000
-    )
-    try:
-        await producer.start()
-        try:
-            sent = [await producer.send(settings.topic(r.log), r.value, r.key, headers=list(r.headers)) for r in records]
-            await asyncio.gather(*sent)
-        finally:
-            await producer.stop()
-    except KafkaError as error:
-        raise BrokerUnavailable(f"{settings.kafka}: publishing failed ({type(error).__name__}). Is the broker up?") from error
 
 
 def judged(records: Sequence[ConsumerRecord]) -> tuple[Batch, list[tuple[int, Reject]]]:
@@ -258,14 +232,8 @@ class KafkaLogs:
             return
         there: set[str] = set()
         self.behind(topology.REJECTS, {}, lambda _, got: there.update(dict(r.headers).get("origin", b"").decode() for r in got))
-        out = [rejected(origin, reject) for origin, reject in found.items() if origin not in there]
+        out = [dead_letter(origin, origin.split("/", 1)[0], reject) for origin, reject in found.items() if origin not in there]
         asyncio.run(publish(self._settings, out))
-
-
-def rejected(origin: str, reject: Reject) -> Outgoing:
-    """A dead letter; its id is its origin."""
-    headers = (("origin", origin.encode()), ("reason", reject.reason.value.encode()), ("detail", reject.detail.encode("utf-8", "replace")))
-    return Outgoing(topology.REJECTS, origin.split("/", 1)[0].encode(), reject.to_line(), headers)
 
 
 def _of(log: Log, positions: Mapping[str, int]) -> dict[str, int]:

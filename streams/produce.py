@@ -19,7 +19,7 @@ from schemas.reject import BLANKS, Reject
 from streams import clock, jsonl, topology
 from streams.dead_letters import door_letter
 from streams.decode import decode
-from streams.kafka_logs import Outgoing
+from streams.kafka_publish import Outgoing
 from streams.sources import read_sessions
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from schemas.control import RejectsAccepted
 from schemas.errors import InvalidRegister, WrongUsage
 from streams import clock, topology
 from streams.dead_letters import fold, original_of, read_dead_letters
-from streams.kafka_logs import Outgoing
+from streams.kafka_publish import Outgoing
 from streams.kafka_tools import LogReader, Sender
 from streams.produce import Offered, register_record
 

@@ -1,25 +1,20 @@
 """The topology as a value: every stage with what it reads, the key, the step it calls and what it writes.
 
-The only place where a log has a name. The embedded runner keeps registers, acknowledgements, rejects, the control log, readings
-and alerts as SQLite tables (in a replay, as files). The live runner keeps each as a topic of the same name, after a prefix.
+The only place where a log has a name: live a topic's, after a prefix; embedded, what is needed of them are SQLite tables.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LOGS", "REFERENCE", "STAGES", "Log", "Stage"]
+__all__ = ["INPUTS", "LOGS", "REFERENCE", "STAGES", "Log", "Stage"]
 
-_YEAR_DAYS = 380
-"""A school year of retention: from one September into the next, with a fortnight to spare."""
+_YEAR_DAYS = 380  # From one September into the next, with a fortnight to spare.
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """An append-only log: its name, its key and what it carries; confidential ones hold targets in some form.
-
-    Live, a topic of `partitions` that keeps records for `kept_days` (None: for ever) and takes none over `record_bytes_max`.
-    """
+    """An append-only log; confidential: it holds targets in some form. kept_days None: for ever."""
 
     name: str
     key: str
@@ -40,12 +35,10 @@ CONTROL = Log("attendance.close.v1", "", "closes: requested, decided, completed,
 PROVISIONAL = Log("attendance.provisional.v1", "partition", "provisional readings", confidential=True, kept_days=2)
 READINGS = Log("attendance.reading.v1", "urn", "closed readings", confidential=True, kept_days=_YEAR_DAYS)
 ALERTS = Log("attendance.alert.v1", "urn", "alerts opened, updated, withdrawn, closed", confidential=True)
-REJECTS = Log("attendance.rejected.v1", "source topic", "original bytes, origin, reason", kept_days=2 * _YEAR_DAYS)
+REJECTS = Log("attendance.rejected.v1", "source topic", "original bytes, origin, reason", kept_days=2 * _YEAR_DAYS, record_bytes_max=2**19)
 
-INPUTS = (REGISTERS, ACKNOWLEDGEMENTS)
-"""What a close names positions of."""
-REFERENCE = (SCHOOLS, CALENDAR, TARGETS)
-"""A version's rows; its manifest stands in `VERSIONS`."""
+INPUTS = (REGISTERS, ACKNOWLEDGEMENTS)  # What a close names positions of.
+REFERENCE = (SCHOOLS, CALENDAR, TARGETS)  # A version's rows; its manifest stands in VERSIONS.
 LOGS = (*INPUTS, *REFERENCE, VERSIONS, CONTROL, PROVISIONAL, READINGS, ALERTS, REJECTS)
 
 

@@ -16,7 +16,9 @@ from models.batch import canonical
 from models.panel import tally
 from models.provisional import SessionCounts
 from streams import topology
-from streams.kafka_logs import Outgoing, judged, rejected
+from streams.dead_letters import dead_letter
+from streams.kafka_logs import judged
+from streams.kafka_publish import Outgoing
 from streams.provisional import Counted, Overlay
 from streams.reject_limit import too_many
 
@@ -123,7 +125,8 @@ class Desk:
         self.registers += len(records)
         self.next[partition] = max(self.next.get(partition, 0), records[-1].offset + 1)
         self._rejected[partition] |= rejects
-        return [rejected(f"{topology.REGISTERS.name}/{partition}/{offset}", reject) for offset, reject in rejects]
+        source = topology.REGISTERS.name
+        return [dead_letter(f"{source}/{partition}/{offset}", source, reject) for offset, reject in rejects]
 
     def answers(self) -> list[Outgoing]:
         """Provisional readings of all that was touched since the last call, by partition."""

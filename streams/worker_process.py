@@ -21,7 +21,8 @@ from streams import clock, topology
 from streams.chain import Chain
 from streams.faust_app import Supervisor, make_app
 from streams.health import Health, Watchdog
-from streams.kafka_logs import Outgoing, positions_of
+from streams.kafka_logs import positions_of
+from streams.kafka_publish import Outgoing
 from streams.last_close_topics import Base
 from streams.live_closer import read_parameters
 from streams.log_reader import end_offsets, read

@@ -23,7 +23,8 @@ from schemas.reject import Reject
 from streams import clock, topology
 from streams.chain import Chain
 from streams.close_command import ask, wait_for
-from streams.kafka_logs import KafkaLogs, Outgoing, positions_of, publish
+from streams.kafka_logs import KafkaLogs, positions_of
+from streams.kafka_publish import Outgoing, publish
 from streams.live_closer import LiveCloser
 from streams.log_reader import read
 from streams.runner import EmbeddedRunner

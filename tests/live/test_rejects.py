@@ -21,7 +21,7 @@ from streams.rejects_command import rejects_app
 from streams.replay_rejects import replay_rejects
 
 if TYPE_CHECKING:
-    from streams.kafka_logs import Outgoing
+    from streams.kafka_publish import Outgoing
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
