@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import (
-    AuthorizationError,
     InvalidReplicationFactorError,
     PolicyViolationError,
     TopicAlreadyExistsError,
-    TopicAuthorizationFailedError,
     for_code,
 )
 
 from schemas.errors import HeadwayError, WrongUsage
+from streams.connecting import AccessRefused, refusals
 from streams.kafka_tools import named_errors, quiet
 from streams.topology import LOGS
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
-__all__ = ["AccessRefused", "Mismatch", "Plan", "Topic", "TopicsDiffer", "administrator", "compare", "declare", "plan", "topics"]
+__all__ = ["Mismatch", "Plan", "Topic", "TopicsDiffer", "administrator", "compare", "declare", "plan", "topics"]
 
 _DAY_MS = 86_400_000
 _SEGMENT_DAYS = 7
@@ -39,10 +38,6 @@ _COPIES_MIN = 2
 _BOOTSTRAP_MS = 10_000
 _UNKNOWN_TOPIC = 3
 PARTITIONS, COPIES = "partitions", "replication.factor"
-
-
-class AccessRefused(HeadwayError):
-    """The broker does not let this principal do what it asks for."""
 
 
 class TopicsDiffer(HeadwayError):
@@ -196,21 +191,9 @@ def _found(name: str, partitions: Sequence[Any], stated: Mapping[str, Any]) -> T
 def administrator(settings: LiveSettings) -> Iterator[Any]:
     """kafka-python's admin client; what it raises comes out as errors that a person can act on."""
     quiet()
-    with named_errors(settings, "asking about topics"), _refusals(settings):
+    with named_errors(settings, "asking about topics"), refusals(settings):
         admin = KafkaAdminClient(**settings.client(), bootstrap_timeout_ms=_BOOTSTRAP_MS)
         try:
             yield admin
         finally:
             admin.close()
-
-
-@contextmanager
-def _refusals(settings: LiveSettings) -> Iterator[None]:
-    try:
-        yield
-    except AuthorizationError as error:
-        who = settings.sasl_username or "who does not sign in"
-        what = f" with {error.args[0]}" if isinstance(error, TopicAuthorizationFailedError) and error.args else ""
-        raise AccessRefused(
-            f"{settings.kafka}: {who} may not do this{what} ({type(error).__name__}). Sign in as somebody who may: HEADWAY_SASL_USERNAME"
-        ) from error

@@ -1,0 +1,78 @@
+"""Why a broker is not reached, or refuses: kafka-python says so in its log alone, and raises a timeout.
+
+Its log lines are listened to while a client is made; a line becomes a message with the setting to look at. No secret is in them.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kafka.errors import AuthorizationError, KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
+
+from schemas.errors import HeadwayError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.live_settings import LiveSettings
+
+__all__ = ["AccessRefused", "refusals"]
+
+_LOGGER = "kafka.net"
+
+
+class AccessRefused(HeadwayError):
+    """The broker does not let this principal in, or not do what it asks for; or we do not trust the broker."""
+
+
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def refusals(settings: LiveSettings) -> Iterator[None]:
+    """Raises AccessRefused with the reason, where there is one to be told; other errors go on as they are."""
+    logger, listener = logging.getLogger(_LOGGER), _Listener()
+    logger.addHandler(listener)
+    try:
+        yield
+    except AuthorizationError as error:
+        who = settings.sasl_username or "who does not sign in"
+        what = f" with {error.args[0]}" if isinstance(error, TopicAuthorizationFailedError) and error.args else ""
+        raise AccessRefused(
+            f"{settings.kafka}: {who} may not do this{what} ({type(error).__name__}). Sign in as somebody who may: HEADWAY_SASL_USERNAME"
+        ) from error
+    except (KafkaTimeoutError, KafkaConnectionError) as error:
+        if (why := _why("\n".join(listener.lines), settings)) is not None:
+            raise AccessRefused(f"{settings.kafka}: {why}") from error
+        raise
+    finally:
+        logger.removeHandler(listener)
+
+
+def _why(said: str, settings: LiveSettings) -> str | None:
+    tls, signs_in = settings.security_protocol.endswith("SSL"), settings.security_protocol.startswith("SASL")
+    if "SaslAuthenticationFailed" in said:
+        return (
+            f"{settings.sasl_username} is not let in by {settings.sasl_mechanism}. "
+            "Are HEADWAY_SASL_USERNAME, HEADWAY_SASL_PASSWORD_FILE and HEADWAY_SASL_MECHANISM right?"
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        reason = said.split("certificate verify failed: ", 1)[-1].split(" (_ssl", 1)[0]
+        return f"its certificate is not trusted ({reason}). Is HEADWAY_TLS_CA_FILE its authority, and the host the one it is made out to?"
+    if tls and ("WRONG_VERSION_NUMBER" in said or "UNEXPECTED_EOF" in said):
+        return "it speaks no TLS at this port. Name its port for TLS, or set HEADWAY_SECURITY_PROTOCOL to what it speaks"
+    if not tls and "Invalid frame length" in said:
+        return "it speaks TLS at this port. Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL or SSL"
+    if "IllegalSaslState" in said or "UnsupportedSaslMechanism" in said:
+        return f"it takes no sign-in by {settings.sasl_mechanism} at this port. Set HEADWAY_SECURITY_PROTOCOL and HEADWAY_SASL_MECHANISM to what it takes"
+    if not signs_in and "broker_version=(" in said and "socket disconnected" in said:
+        return "it answers and hangs up. Does it ask for a sign-in? Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL"
+    return None
