@@ -72,7 +72,8 @@ def _why(said: str, settings: LiveSettings) -> str | None:
     if not tls and "Invalid frame length" in said:
         return "it speaks TLS at this port. Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL or SSL"
     if "IllegalSaslState" in said or "UnsupportedSaslMechanism" in said:
-        return f"it takes no sign-in by {settings.sasl_mechanism} at this port. Set HEADWAY_SECURITY_PROTOCOL and HEADWAY_SASL_MECHANISM to what it takes"
+        asked = settings.sasl_mechanism
+        return f"it takes no sign-in by {asked} at this port. Set HEADWAY_SECURITY_PROTOCOL and HEADWAY_SASL_MECHANISM to what it takes"
     if not signs_in and "broker_version=(" in said and "socket disconnected" in said:
         return "it answers and hangs up. Does it ask for a sign-in? Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL"
     return None
