@@ -17,7 +17,7 @@ from streams import clock, topology
 from streams.close_command import ask
 from streams.kafka_logs import KafkaLogs
 from streams.live_closer import LiveCloser
-from tests.live.conformance import produce
+from tests.live.conformance import Arrival, produce, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from schemas.control import Requested
-    from tests.live.conformance import Arrival
     from tests.live.fleet import Fleet, Running
 
-__all__ = ["POINTS", "Campaign", "Kill", "seconds_to_work_again"]
+__all__ = ["AFTER_A_REJECT", "POINTS", "Campaign", "Kill", "seconds_to_work_again"]
 
 POINTS = (
     "requested",
@@ -45,6 +44,8 @@ POINTS = (
 )
 """Where a closer can be stopped; `streams.closer` and `streams.kafka_logs` name them."""
 
+AFTER_A_REJECT = "a reject published, its offset not committed"
+"""Where a worker is killed: Faust commits once a second."""
 AT_POINT = [sys.executable, "-m", "tests.live.closer_at_point"]
 WORKERS = ("worker-a", "worker-b")
 CLOSER = "closer-a"
@@ -114,6 +115,28 @@ class Campaign:
         self._close(arrival, strike, CLOSER, point)
         if not reached.exists() or reached.read_text("utf-8") != point:
             raise AssertionError(f"the point {point!r} was never reached:\n{mined.tail()}")
+
+    def at_reject(self, arrival: Arrival) -> None:
+        """Both workers are killed as soon as a reject of this arrival stands in its topic."""
+        settings = self.fleet.settings
+        before = len(whole(settings, topology.REJECTS))
+        for name in WORKERS:
+            self._up[name].ready()
+
+        def strike(_: threading.Event) -> float:
+            deadline = time.monotonic() + CLOSED_SECONDS_MAX
+            while len(whole(settings, topology.REJECTS)) == before:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no reject came:\n{self._up[WORKERS[0]].tail()}")
+                time.sleep(0.05)
+            for name in WORKERS:
+                self._up[name].kill()
+            killed = time.monotonic()
+            for name in WORKERS:
+                self._up[name] = self.fleet.start("worker", name=name)
+            return killed
+
+        self._close(Arrival(arrival.day, [b"{bad", *arrival.registers], arrival.acknowledgements), strike, "workers", AFTER_A_REJECT)
 
     def _close(self, arrival: Arrival, strike: Callable[[threading.Event], float], victim: str, where: str) -> None:
         settings, began = self.fleet.settings, threading.Event()

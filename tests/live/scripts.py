@@ -49,15 +49,15 @@ def hub(folder: Path) -> tuple[Reference, list[Arrival]]:
     return reference, _cut(lines, days, 8)
 
 
-def hostile(folder: Path, pieces: int = 16) -> tuple[Reference, list[Arrival]]:
+def hostile(folder: Path, pieces: int = 16, *, days: int = 14, schools: int = 16) -> tuple[Reference, list[Arrival]]:
     """Small schools whose registers come shuffled, twice, corrected and among junk; some closes are repeats; people answer."""
-    year, rng = small_year(1, days=14, schools=16), np.random.default_rng(3)
+    year, rng = small_year(1, days=days, schools=schools), np.random.default_rng(3)
     reference = read_reference(*write_reference(year, folder))
-    days = sorted({date.fromisoformat(event["attendance_date"]) for event in year.events})
+    dates = sorted({date.fromisoformat(event["attendance_date"]) for event in year.events})
     lines = [line(event) for event in year.events]
     order = np.argsort(np.arange(len(lines)) + rng.normal(0, 60, len(lines)))
     mixed = [lines[int(i)] for i in order] + [lines[int(i)] for i in rng.integers(0, len(lines), 100)]
-    script = _cut(mixed, days, pieces)
+    script = _cut(mixed, dates, pieces)
     script = [
         Arrival(a.day, [*a.registers, JUNK[i % len(JUNK)]], [_acknowledgement(100_000 + i, a.day), b"{}"] if i % 3 == 0 else [])
         for i, a in enumerate(script)

@@ -1,0 +1,58 @@
+"""200 kills, outages of 30 s and 5 min, ten minutes of workers that come and go, on a real broker.
+
+usage: python -m benchmarks.live_faults [--kills 200]
+Runs `tests/live/test_faults.py` with these numbers (about an hour) and writes docs/evidence/live_faults.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.evidence import write
+
+
+def run(log: Path, tests: str, **numbers: object) -> str:
+    """What pytest printed at the end."""
+    environment = os.environ | {"HEADWAY_REQUIRE_KAFKA": "1", "HEADWAY_FAULTS_LOG": str(log)} | {k: str(v) for k, v in numbers.items()}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "tests/live/test_faults.py", "-k", tests]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    print(done.stdout[-3000:], flush=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+def main() -> None:
+    """Run and write the page."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--kills", type=int, default=200)
+    given = arguments.parse_args()
+    log = Path(tempfile.mkdtemp(prefix="headway-faults-")) / "figures.jsonl"
+    ends = [
+        run(log, "gone", HEADWAY_OUTAGE_SECONDS=30),
+        run(log, "two_closers"),
+        run(log, "kills", HEADWAY_KILLS=given.kills),
+        run(log, "come_and_go", HEADWAY_SCALE_SECONDS=600),
+        run(log, "gone", HEADWAY_OUTAGE_SECONDS=300),
+    ]
+    rows = []
+    for line in log.read_text("utf-8").splitlines() if log.exists() else ():
+        figures = json.loads(line)
+        what = figures.pop("what")
+        where = figures.pop("where", {})
+        rows.append({"fault": what, "measured": "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())})
+        rows += [{"fault": f"of them: {name}", "measured": count} for name, count in where.items()]
+    notes = [
+        "After each fault the embedded runner, given the same records, said the same: digests, alerts and readings byte for byte, rejects.",
+        f"The runs ended so: {'; '.join(ends)}.",
+    ]
+    write("live_faults", "Faults of the live runner", f"python -m benchmarks.live_faults --kills {given.kills}", rows, notes)
+    sys.exit(any("failed" in end or "error" in end for end in ends))
+
+
+if __name__ == "__main__":
+    main()
