@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schemas.errors import WrongUsage
-from streams.access_lists import grant, plan_access, principals
+from streams.access_lists import principals
+from streams.granting import grant, plan_access
 from streams.live_settings import live_settings
 from streams.topics import declare, plan
 
 if TYPE_CHECKING:
-    from streams.access_lists import AccessPlan
+    from streams.granting import AccessPlan
     from streams.topics import Plan
 
 __all__ = ["topics_command"]

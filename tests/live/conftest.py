@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.kafka.broker import PLAIN, Broker
-from deploy.kafka.jars import Unavailable
+from deploy.kafka.broker import Broker
 from streams import topology
 from streams.live_settings import LiveSettings
 from streams.topics import administrator, declare
+from tests.live.brokers import skipped_where_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-
-REQUIRED = "HEADWAY_REQUIRE_KAFKA"
-"""Set in CI: a broker that cannot be had fails the tests instead of skipping them."""
-
 
 for _client in ("kafka", "aiokafka"):
     logging.getLogger(_client).setLevel(logging.ERROR)  # What a failed test shows should be about the test.
@@ -35,34 +31,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def a_broker() -> Callable[..., Broker]:
-    """Makes brokers, to be started, killed and stopped by who asked; skips, or fails when REQUIRED is set, where there can be none."""
-
-    def make(data: Path, *, listeners: str = PLAIN, properties: str = "") -> Broker:
-        try:
-            return Broker(data, listeners=listeners, properties=properties)
-        except Unavailable as error:
-            if os.environ.get(REQUIRED):
-                raise
-            pytest.skip(f"no Kafka: {error}")
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def bootstrap(a_broker: Callable[..., Broker], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of the broker that most tests share: HEADWAY_KAFKA names one that is there, or it is our own."""
     if given := os.environ.get("HEADWAY_KAFKA"):
         yield given
         return
-    with a_broker(tmp_path_factory.mktemp("kafka")) as broker:
+    with skipped_where_missing():
+        broker = Broker(tmp_path_factory.mktemp("kafka"))
+    with broker:
         yield broker.start().bootstrap
 
 
 @pytest.fixture
-def own_broker(a_broker: Callable[..., Broker], tmp_path: Path) -> Iterator[Broker]:
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
     """A broker for one test, which may kill it and start it again on the same data and ports; started."""
-    with a_broker(tmp_path / "kafka") as broker:
+    with skipped_where_missing():
+        broker = Broker(tmp_path / "kafka")
+    with broker:
         yield broker.start()
 
 

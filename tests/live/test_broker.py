@@ -11,7 +11,6 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,10 +20,7 @@ from streams import topology
 from streams.kafka_tools import LogReader, Sender
 from streams.live_settings import LiveSettings
 from streams.topics import declare
-from tests.live.conftest import REQUIRED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.live.brokers import REQUIRED, skipped_where_missing
 
 ROOT = Path(__file__).parents[2]
 ENDED_SECONDS_MAX = 30.0
@@ -78,18 +74,20 @@ def test_a_port_that_is_taken_is_named(own_broker: Broker, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a port is held on Linux only")
-def test_while_it_is_down_its_port_is_given_to_nobody(a_broker: Callable[..., Broker], tmp_path: Path) -> None:
-    with a_broker(tmp_path / "kafka") as broker, socket.socket() as other:
-        with pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", broker.port))
-        broker.start()
+def test_while_it_is_down_its_port_is_given_to_nobody(own_broker: Broker) -> None:
+    own_broker.kill()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", own_broker.port))
+    own_broker.start()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_in_the_foreground_it_ends_with_who_started_it(a_broker: Callable[..., Broker], tmp_path: Path, sent: signal.Signals) -> None:
+def test_in_the_foreground_it_ends_with_who_started_it(tmp_path: Path, sent: signal.Signals) -> None:
     if sent is signal.SIGKILL and shutil.which("setpriv") is None:
         pytest.skip("only setpriv (util-linux) ends a broker whose starter was killed")
-    with a_broker(tmp_path / "unused") as free:
+    with skipped_where_missing():
+        free = Broker(tmp_path / "unused")
+    with free:
         port = free.port
     command = [sys.executable, "-m", "deploy.kafka.broker", "--port", str(port), "--data", str(tmp_path / "kafka")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
