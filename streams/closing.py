@@ -128,12 +128,18 @@ class Closing:
                 order = CloseOrder(resumed.day, resumed.positions, again=False, due_at=self._now())
                 return self._done(order)
             if self._arrivals is None:
+                self.problem = None
                 return None
             completed = [Completed(c.day, c.positions, c.at or self._finished_at.get(i)) for i, c in enumerate(self._runner.completed())]
             order = due(self._now(), self._runner.school_days, completed, self._arrivals.look(completed), self._times)
             if order is None:
+                self.problem = None
                 return None
             self._runner.close(order.day, order.positions)
+        except OtherRules as error:
+            _log.warning("%s", error)
+            self.problem, self._not_before = str(error), self._monotonic() + PAUSES_SECONDS[1]
+            return None
         except Exception as error:  # noqa: BLE001 (its fate: logged, shown on /ready, tried again with pauses, then abandoned)
             _log.exception("a close failed")
             self._failed(order, error)
@@ -150,12 +156,9 @@ class Closing:
         """Pause and try again; after five failures, or at once where only a person can help, give the close up."""
         self._failures += 1
         what = "the schedule" if order is None else f"the close of {order.day}"
-        why = str(error) if isinstance(error, OtherRules | TooManyRejects) else type(error).__name__
-        self.problem = f"{what} failed {self._failures} times ({why})"
-        if isinstance(error, OtherRules):
-            self._failures, self._not_before = 0, self._monotonic() + PAUSES_SECONDS[1]
-            return
         hopeless = isinstance(error, TooManyRejects)
+        why = str(error) if hopeless else type(error).__name__
+        self.problem = f"{what} failed {self._failures} times ({why})"
         if self._failures < ATTEMPTS_MAX and not hopeless:
             self._not_before = self._monotonic() + PAUSES_SECONDS[self._failures - 1]
             return
