@@ -82,13 +82,14 @@ class Broker:
 
     def format(self, *options: str) -> None:
         """Make the data directory; options of `StorageTool format`, such as --add-scram."""
-        tool = [*self._java("-Xmx256m"), "kafka.tools.StorageTool"]
-        name = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True).stdout.split()[-1]
-        done = subprocess.run(
-            [*tool, "format", "-t", name, "-c", str(self._properties), *options], capture_output=True, text=True, check=False
-        )
+        name = self.run("kafka.tools.StorageTool", "random-uuid").stdout.split()[-1]
+        done = self.run("kafka.tools.StorageTool", "format", "-t", name, "-c", str(self._properties), *options)
         if done.returncode:
             raise Unavailable(f"the broker's directory {self._folder} cannot be made: {(done.stdout + done.stderr)[-500:]}")
+
+    def run(self, tool: str, *given: str) -> subprocess.CompletedProcess[str]:
+        """Run one of Kafka's own tools, by the name of its class."""
+        return subprocess.run([*self._java("-Xmx256m"), tool, *given], capture_output=True, text=True, check=False)
 
     def start(self) -> Self:
         """Start and wait until it takes requests; `broker.log` in its directory has what it says."""

@@ -46,6 +46,13 @@ ssl.keystore.location={folder}/broker.pem
 ssl.truststore.type=PEM
 ssl.truststore.location={folder}/authority.pem
 """
+_CLIENT = """\
+security.protocol=SASL_SSL
+sasl.mechanism=PLAIN
+sasl.jaas.config={login}
+ssl.truststore.type=PEM
+ssl.truststore.location={authority}
+"""
 _CA = ["-subj", "/CN=Headway test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
 _EXTENSIONS = """\
 subjectAltName=IP:127.0.0.1,DNS:localhost
@@ -75,6 +82,15 @@ class SecuredBroker(Broker):
     def password_file(self, user: str) -> Path:
         """A file whose first line is the password."""
         return self._secrets / f"{user}.password"
+
+    def tool(self, name: str, user: str, *given: str) -> subprocess.CompletedProcess[str]:
+        """Run one of Kafka's own tools, such as `org.apache.kafka.tools.AclCommand`, signed in as a user."""
+        client = self._secrets / f"{user}.properties"
+        login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        client.write_text(
+            _CLIENT.format(authority=self.authority_file, login=f'{login} username="{user}" password="{self._password(user)}";')
+        )
+        return self.run(name, "--bootstrap-server", self.bootstrap, "--command-config", str(client), *given)
 
     def format(self, *options: str) -> None:
         """As `Broker.format`; the users' SCRAM credentials are part of it."""
