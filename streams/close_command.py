@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,18 +12,27 @@ from zoneinfo import ZoneInfo
 import typer
 
 from models.parameters import BUDGET
-from schemas.errors import HeadwayError, WrongUsage
+from schemas.errors import BadContents, HeadwayError, WrongUsage
 from schemas.register import iso_date
 from streams import clock
 from streams.as_known import Verdict, as_known
+from streams.close_logs import EmbeddedCloseLogs
 from streams.kafka_logs import KafkaLogs
 from streams.live_closer import LiveCloser, read_parameters
 from streams.live_settings import live_settings
+from streams.reference import read_reference
 from streams.reference_topics import read_reference_topics
+from streams.runner import EmbeddedRunner
+from streams.sqlite_log import EmbeddedLogs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schemas.control import Requested
+    from streams.close_logs import CloseLogs
+    from streams.closer import Closer
     from streams.live_settings import LiveSettings
+    from streams.replay import Reference
 
 __all__ = ["NotClosed", "ask", "close_command", "wait_for"]
 
@@ -39,34 +49,33 @@ def close_command(
         str | None, typer.Option("--as-known", metavar="DATE", help="Compute the last close of that day again and compare; writes nothing.")
     ] = None,
     parameters: Annotated[Path | None, typer.Option(help="The parameters file that the closer works with.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Of `headway serve`, while it is stopped: closes this log, with the files below.")
+    ] = None,
+    schools: Annotated[Path | None, typer.Option(help="schools.csv, with --log")] = None,
+    targets: Annotated[Path | None, typer.Option(help="targets.csv, with --log")] = None,
+    calendar: Annotated[Path | None, typer.Option(help="calendar.csv, with --log")] = None,
     timeout_seconds: Annotated[int, typer.Option(min=1, help="How long --wait waits.")] = 600,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the close is completed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Ask for a close of all that is in the logs now, or compute an old close again (exit 1: different, or cannot be computed)."""
     settings = live_settings(parameters=parameters)
-    if as_known_on is not None:
-        _again(settings, _date(as_known_on, "--as-known"), as_json=as_json)
+    if log is not None:
+        _embedded(log, (schools, targets, calendar), settings, day, as_known_on, as_json=as_json)
         return
+    if as_known_on is not None:
+        day_then = _date(as_known_on, "--as-known")
+        _again(KafkaLogs(settings), lambda version: read_reference_topics(settings, version), settings, day_then, as_json=as_json)
     closer = LiveCloser(settings, KafkaLogs(settings), read_parameters(settings.parameters), clock.now)
     request = ask(closer, _latest(closer, settings) if day is None else _date(day, "--day"))
-    said: dict[str, object] = {"close_id": request.close_id, "number": request.number, "day": str(request.day)}
-    if wait:
-        said["state_digest"] = wait_for(closer, request, timeout_seconds)
-    if as_json:
-        typer.echo(json.dumps(said, sort_keys=True))
-    else:
-        state = f"completed, state digest {said['state_digest']}" if wait else "requested"
-        typer.echo(f"close {request.number} of {request.day}: {state}")
+    _print(request, wait_for(closer, request, timeout_seconds) if wait else None, as_json=as_json)
 
 
 def ask(closer: LiveCloser, day: date) -> Requested:
     """Put a request to close a day at the ends of the logs into the control log; where a close is open, that one is returned."""
     closer.catch_up()
-    if closer.chain.completed and day < (last := closer.chain.completed[-1][0].day):
-        raise WrongUsage(
-            f"--day {day}: {last} is closed already, and no day before it is closed again. What came late counts at the next close"
-        )
+    _not_before_the_last(closer, day)
     if closer.chain.open is None:
         closer.put(closer.request(day, closer.ends()))
     if closer.chain.open is None:
@@ -89,15 +98,8 @@ def wait_for(closer: LiveCloser, request: Requested, timeout_seconds: float) -> 
         clock.sleep_seconds(POLL_SECONDS)
 
 
-def _again(settings: LiveSettings, day: date, *, as_json: bool) -> None:
-    found = as_known(
-        KafkaLogs(settings),
-        lambda version: read_reference_topics(settings, version),
-        read_parameters(settings.parameters),
-        BUDGET,
-        day,
-        clock.now,
-    )
+def _again(logs: CloseLogs, reference_of: Callable[[str], Reference], settings: LiveSettings, day: date, *, as_json: bool) -> None:
+    found = as_known(logs, reference_of, read_parameters(settings.parameters), BUDGET, day, clock.now)
     if as_json:
         typer.echo(json.dumps({**found._asdict(), "day": str(day)}, sort_keys=True))
     else:
@@ -107,7 +109,47 @@ def _again(settings: LiveSettings, day: date, *, as_json: bool) -> None:
     raise typer.Exit(0 if found.verdict is Verdict.EQUAL else 1)
 
 
-def _latest(closer: LiveCloser, settings: LiveSettings) -> date:
+def _embedded(
+    log: Path, files: tuple[Path | None, ...], settings: LiveSettings, day: str | None, as_known_on: str | None, *, as_json: bool
+) -> None:
+    """The same on the log of `headway serve`."""
+    schools, targets, calendar = files
+    if schools is None or targets is None or calendar is None:
+        raise WrongUsage("--log: name --schools, --targets and --calendar too, the files that `headway serve` was given")
+    reference = read_reference(schools, targets, calendar)
+
+    def of(version: str) -> Reference:
+        if version != reference.version:
+            raise BadContents("not the reference data of that close", file=str(schools.parent), remedy="Name the files of that time")
+        return reference
+
+    with closing(EmbeddedLogs(log)) as logs:
+        if as_known_on is not None:
+            _again(EmbeddedCloseLogs(logs), of, settings, _date(as_known_on, "--as-known"), as_json=as_json)
+        runner = EmbeddedRunner(logs, reference, read_parameters(settings.parameters), BUDGET, clock.now)
+        when = _latest(runner, settings) if day is None else _date(day, "--day")
+        _not_before_the_last(runner, when)
+        runner.close(when, logs.end_positions())
+        request, done = runner.chain.completed[-1]
+        _print(request, done.state_digest, as_json=as_json)
+
+
+def _not_before_the_last(closer: Closer, day: date) -> None:
+    if closer.chain.completed and day < (last := closer.chain.completed[-1][0].day):
+        raise WrongUsage(
+            f"--day {day}: {last} is closed already, and no day before it is closed again. What came late counts at the next close"
+        )
+
+
+def _print(request: Requested, digest: str | None, *, as_json: bool) -> None:
+    said: dict[str, object] = {"close_id": request.close_id, "number": request.number, "day": str(request.day)}
+    if as_json:
+        typer.echo(json.dumps(said if digest is None else said | {"state_digest": digest}, sort_keys=True))
+    else:
+        typer.echo(f"close {request.number} of {request.day}: {'requested' if digest is None else f'completed, state digest {digest}'}")
+
+
+def _latest(closer: Closer, settings: LiveSettings) -> date:
     today = clock.now().astimezone(ZoneInfo(settings.time_zone)).date()
     past = [day for day in closer.school_days if day <= today]
     if not past:

@@ -19,7 +19,7 @@ from streams import topology
 from streams.dead_letters import dead_letter
 from streams.decode import decode
 from streams.kafka_publish import Outgoing, publish
-from streams.log_reader import end_offsets, read
+from streams.log_reader import end_offsets, offsets_at, read
 from streams.reject_limit import TooManyRejects, too_many
 from streams.snapshot import Stretch
 
@@ -84,6 +84,10 @@ class KafkaLogs:
     def ends(self) -> dict[str, int]:
         """As `CloseLogs`."""
         return asyncio.run(end_offsets(self._settings, *topology.INPUTS))
+
+    def ends_at(self, moment: datetime) -> dict[str, int]:
+        """Where the input logs ended at a moment, by the broker's time of arrival."""
+        return asyncio.run(offsets_at(self._settings, round(moment.timestamp() * 1000), *topology.INPUTS))
 
     def control(self) -> Iterator[AnyControlRecord]:
         """As `CloseLogs`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
@@ -17,8 +19,8 @@ from streams.reference_topics import manifests, read_reference_topics
 from streams.schedule import Arrived
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import date, datetime
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     from models.parameters import Budget
@@ -72,7 +74,7 @@ class LiveCloser(Closer):
         at: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Raises ReferenceMissing before a first version of the reference data has been published."""
-        self._settings = settings
+        self._settings, self._kafka = settings, logs
         super().__init__(logs, read_reference_topics(settings), parameters, budget, now, at)
 
     def look_at_reference(self) -> None:
@@ -89,6 +91,14 @@ class LiveCloser(Closer):
         if request is not None and not self.mine(request) and request.reference_version != self.reference.version:
             self.refer(read_reference_topics(self._settings, request.reference_version))
         return super().resume()
+
+    def close(self, day: date, positions: Mapping[str, int]) -> None:
+        """As `Closer.close`; a day whose midnight has passed is first closed with what had come by then."""
+        midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self._settings.time_zone))
+        if midnight <= self._now() and all(held.day != day for held, _ in self.chain.completed):
+            before = self.chain.completed[-1][0].positions if self.chain.completed else {}
+            positions = {place: max(offset, before.get(place, 0)) for place, offset in self._kafka.ends_at(midnight).items()}
+        super().close(day, positions)
 
     def follow(self) -> None:
         """Stay warm: compute what another closer has completed, and say nothing."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
-__all__ = ["BrokerUnavailable", "PositionLost", "end_offsets", "read"]
+__all__ = ["BrokerUnavailable", "PositionLost", "end_offsets", "offsets_at", "read"]
 
 RECORDS_MAX = 5_000
 STALLED_SECONDS_MAX = 30.0
@@ -113,12 +113,24 @@ async def _drain(
 
 async def end_offsets(settings: LiveSettings, *logs: Log) -> dict[str, int]:
     """Where each partition of these logs ends, by "log/partition"."""
+    return await _offsets(settings, logs, None)
+
+
+async def offsets_at(settings: LiveSettings, milliseconds: int, *logs: Log) -> dict[str, int]:
+    """Where each partition of these logs ended at a moment (milliseconds since 1970), by the time at which records were appended."""
+    return await _offsets(settings, logs, milliseconds)
+
+
+async def _offsets(settings: LiveSettings, logs: Sequence[Log], milliseconds: int | None) -> dict[str, int]:
     consumer = AIOKafkaConsumer(**settings.client(), enable_auto_commit=False, retry_backoff_ms=20)
     try:
         await consumer.start()
         try:
             partitions = {TopicPartition(settings.topic(log), p): f"{log.name}/{p}" for log in logs for p in range(log.partitions)}
             ends = await consumer.end_offsets(list(partitions))
+            if milliseconds is not None:
+                found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+                ends |= {p: later.offset for p, later in found.items() if later is not None}
             return {name: ends[p] for p, name in partitions.items()}
         finally:
             await consumer.stop()

@@ -215,6 +215,17 @@ def test_who_waits_for_nobody_is_told_so(settings: LiveSettings, world: Any) -> 
         wait_for(closer, ask(closer, script[0].day), 1)
 
 
+def test_a_missed_day_is_closed_with_what_had_come_by_its_midnight_and_again_with_all(settings: LiveSettings, world: Any) -> None:
+    _, script = world
+    produce(settings, topology.REGISTERS, script[0].registers)
+    closer = _closer(settings)
+    closer.close(script[0].day, closer.ends())
+    closer.close(script[0].day, closer.ends())
+    first, again = (request.positions for request, _ in closer.chain.completed)
+    assert set(first.values()) == {0}, "its midnight was long before these registers came"
+    assert again == closer.ends()
+
+
 def test_no_day_before_the_last_closed_one_can_be_asked_for(settings: LiveSettings, world: Any) -> None:
     _, script = world
     closer = _closer(settings)
