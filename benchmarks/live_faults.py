@@ -1,4 +1,4 @@
-"""200 kills, outages of 30 s and 5 min, ten minutes of workers that come and go, on a real broker.
+"""200 kills, outages of 30 s and 5 min, ten minutes of workers that come and go, a soak of a school year, on a real broker.
 
 usage: python -m benchmarks.live_faults [--kills 200]
 Runs `tests/live/test_faults.py` with these numbers (about an hour) and writes docs/evidence/live_faults.md.
@@ -20,7 +20,8 @@ from benchmarks.evidence import write
 def run(log: Path, tests: str, **numbers: object) -> str:
     """What pytest printed at the end."""
     environment = os.environ | {"HEADWAY_REQUIRE_KAFKA": "1", "HEADWAY_FAULTS_LOG": str(log)} | {k: str(v) for k, v in numbers.items()}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "tests/live/test_faults.py", "-k", tests]
+    files = ["tests/live/test_faults.py", "tests/live/test_soak.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *files, "-k", tests]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     print(done.stdout[-3000:], flush=True)
     return done.stdout.strip().splitlines()[-1]
@@ -38,6 +39,7 @@ def main() -> None:
         run(log, "kills", HEADWAY_KILLS=given.kills),
         run(log, "come_and_go", HEADWAY_SCALE_SECONDS=600),
         run(log, "gone", HEADWAY_OUTAGE_SECONDS=300),
+        run(log, "leaves_no_trace", HEADWAY_SOAK_DAYS=190),
     ]
     rows = []
     for line in log.read_text("utf-8").splitlines() if log.exists() else ():
