@@ -60,7 +60,7 @@ ACCESS = (
         is_group=True,
     ),
     Access("reference", "headway reference", _VERSIONED, _VERSIONED),
-    Access("close", "headway close", (*_READS["close"], topology.READINGS), (topology.CONTROL,)),
+    Access("close", "headway close", (*_READS["close"], topology.ALERTS, topology.READINGS), (topology.CONTROL,)),
     Access(
         "ops",
         "headway topics, headway rejects",

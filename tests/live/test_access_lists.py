@@ -50,7 +50,7 @@ READS = {
     "producer": "",
     "casebook": "alert reading close rejected",
     "reference": "school calendar target version",
-    "close": "session acknowledgement school calendar target version close reading",
+    "close": "session acknowledgement school calendar target version close alert reading",
     "ops": "session acknowledgement close rejected",
     STRANGER: "",
 }

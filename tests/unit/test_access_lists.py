@@ -40,7 +40,7 @@ def names(logs: tuple[topology.Log, ...]) -> set[str]:
             {"attendance.acknowledgement.v1"},
         ),
         pytest.param("reference", VERSIONS, VERSIONS),
-        pytest.param("close", {"attendance.close.v1", "attendance.reading.v1"} | INPUTS | VERSIONS, {"attendance.close.v1"}),
+        pytest.param("close", {"attendance.close.v1", "attendance.alert.v1", "attendance.reading.v1"} | INPUTS | VERSIONS, {"attendance.close.v1"}),
         pytest.param(
             "ops",
             {"attendance.close.v1", "attendance.rejected.v1"} | INPUTS,
@@ -65,7 +65,7 @@ def test_what_shows_a_target_is_read_by_nobody_who_does_not_need_it() -> None:
         "reference.target.v1": {"worker", "closer", "reference", "close"},
         "attendance.provisional.v1": set(),
         "attendance.reading.v1": {"worker", "casebook", "close"},
-        "attendance.alert.v1": {"closer", "casebook"},
+        "attendance.alert.v1": {"closer", "casebook", "close"},
     }
     assert not confidential & {*PARTS["ops"].reads, *PARTS["ops"].writes}
     assert not PARTS["producer"].reads
