@@ -25,6 +25,7 @@ from streams.acknowledgements import Acknowledgements
 from streams.chain import Chain
 from streams.close_logs import AlertRecord, ReadingRecord
 from streams.closed_readings import closed_readings
+from streams.reject_limit import TooManyRejects
 from streams.schedule import Completed
 
 if TYPE_CHECKING:
@@ -198,6 +199,8 @@ class Closer:
             closed = self._panels.close(
                 name, (request.day - _EPOCH).days, acknowledged.known_before(None, here), lambda: self._said(name, request.number)
             )
+        except TooManyRejects:
+            raise  # All was read, nothing of it scored: what is held stays right.
         except BaseException:
             self.forget()
             raise
