@@ -27,23 +27,23 @@ class Watchdog:
     def __init__(self, monotonic_seconds: Callable[[], float], now_seconds: Callable[[], float], *, stalled_seconds: float = 120.0) -> None:
         self._monotonic, self._now, self._stalled_seconds = monotonic_seconds, now_seconds, stalled_seconds
         self._progress = self._monotonic()
-        self.progress_at, self.lag = self._now(), 0
+        self.progress_at, self.lag, self._undelivered = self._now(), 0, 0
 
     def progressed(self) -> None:
         """Something was done."""
         self._progress, self.progress_at = self._monotonic(), self._now()
 
-    def waits(self, lag: int) -> None:
-        """So many records wait; none is progress too."""
-        self.lag = lag
-        if not lag:
+    def waits(self, lag: int, undelivered: int | None = None) -> None:
+        """So many records wait, and so many of them were not delivered to the process by whoever delivers; none is progress too."""
+        self.lag, self._undelivered = lag, lag if undelivered is None else undelivered
+        if not self._undelivered:
             self.progressed()
 
     def stalled(self) -> str | None:
         """Why the process should be started again, or None."""
         seconds = self._monotonic() - self._progress
-        if self.lag and seconds > self._stalled_seconds:
-            return f"{self.lag} records wait and nothing was done for {seconds:.0f} s"
+        if self._undelivered and seconds > self._stalled_seconds:
+            return f"{self._undelivered} records wait and nothing was done for {seconds:.0f} s"
         return None
 
 

@@ -6,11 +6,11 @@ changed in this year which sessions it sends has a slightly other path until its
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from models import common_effect
@@ -32,6 +32,18 @@ __all__ = ["Base"]
 _EPOCH = date(1970, 1, 1)
 
 
+class _Reading(msgspec.Struct):
+    """What an overlay needs of a closed reading (`streams.closed_readings`)."""
+
+    urn: int
+    slow_level_logit: float | None
+    effect_logit: float | None
+    shrinkage: tuple[float, float]
+
+
+_READING = msgspec.json.Decoder(_Reading)
+
+
 @dataclass(slots=True)
 class _Year:
     deployment: Deployment
@@ -39,52 +51,43 @@ class _Year:
     days: dict[str, int]
 
 
-@dataclass
 class Base:
-    """Reference data and the newest close's readings; `last_close` gives both to an overlay."""
+    """Reference data and the newest close's readings; `last_close` gives both to an overlay. Any thread may be given what it made."""
 
-    reference: Reference
-    parameters: Parameters
-    day: str = ""
-    _years: dict[str, _Year] = field(default_factory=dict)
-    _readings: dict[int, dict[str, Any]] = field(default_factory=dict)
+    def __init__(self, reference: Reference, parameters: Parameters) -> None:
+        self.reference, self._parameters = reference, parameters
+        self._index = {int(school.urn): i for i, school in enumerate(reference.schools)}
+        self._known = set(reference.calendar.academic_years())
+        self._years: dict[str, _Year] = {}
 
-    def __post_init__(self) -> None:
-        self._index = {int(school.urn): i for i, school in enumerate(self.reference.schools)}
-        self._known = set(self.reference.calendar.academic_years())
+    def last_close(self, today: date, day: date | None = None, readings: Iterable[bytes] = ()) -> LastClose:
+        """day, readings: closed last, and what was published of it. today: without a close its academic year says which schools there are.
 
-    def closed(self, day: date, lines: Iterable[bytes]) -> None:
-        """A close was completed; the readings that it published."""
-        self.day = day.isoformat()
-        for line in lines:
-            said = json.loads(line)
-            self._readings[said["urn"]] = said
-
-    def last_close(self, today: date) -> LastClose:
-        """today: where there has been no close yet, its academic year says which schools there are."""
-        name = academic_year(date.fromisoformat(self.day) if self.day else today)
+        Takes a second for a nation, so not in an event loop.
+        """
+        name = academic_year(day or today)
         here = self._year(name if name in self._known else min(self._known)).deployment
-        shrinkage = next((tuple(said["shrinkage"]) for said in self._readings.values()), (common_effect.T1_START, common_effect.T2_START))
+        slow, effect = dict[int, float](), dict[int, float]()
+        shrinkage = (common_effect.T1_START, common_effect.T2_START)
+        for line in readings:
+            said = _READING.decode(line)
+            slow[said.urn], effect[said.urn], shrinkage = said.slow_level_logit or 0.0, said.effect_logit or 0.0, said.shrinkage
         return LastClose(
-            day=self.day,
+            day="" if day is None else day.isoformat(),
             schools={urn: (int(here.phase[i]), int(here.area[i])) for urn, i in self._index.items()},
             areas=len(here.areas),
             eta_star=self._eta,
-            slow_level=lambda urn: self._of(urn, "slow_level_logit"),
-            last_effect=lambda urn: self._of(urn, "effect_logit"),
-            sigma_u=self.parameters.sigma_u,
-            shrinkage=(float(shrinkage[0]), float(shrinkage[1])),
+            slow_level=lambda urn: slow.get(urn, 0.0),
+            last_effect=lambda urn: effect.get(urn, 0.0),
+            sigma_u=self._parameters.sigma_u,
+            shrinkage=shrinkage,
         )
-
-    def _of(self, urn: int, name: str) -> float:
-        said = self._readings.get(urn)
-        return 0.0 if said is None or said[name] is None else float(said[name])
 
     def _year(self, name: str) -> _Year:
         if name not in self._years:
             here = deployed(self.reference, name)
-            sent = np.array([self.parameters.sessions_sent.get(int(u), 3) for u in here.urn], np.int32)
-            eta = lay_path(here, np.broadcast_to(sent, here.planned.shape).copy(), self.parameters).eta
+            sent = np.array([self._parameters.sessions_sent.get(int(u), 3) for u in here.urn], np.int32)
+            eta = lay_path(here, np.broadcast_to(sent, here.planned.shape).copy(), self._parameters).eta
             days = {(_EPOCH + timedelta(days=int(d))).isoformat(): i for i, d in enumerate(here.days)}
             self._years[name] = _Year(here, eta, days)
         return self._years[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
-__all__ = ["BrokerUnavailable", "PositionLost", "end_offsets", "offsets_at", "read"]
+__all__ = ["BrokerUnavailable", "Ends", "PositionLost", "end_offsets", "offsets_at", "read"]
 
 RECORDS_MAX = 5_000
 STALLED_SECONDS_MAX = 30.0
+ANSWER_SECONDS_MAX = 15.0
 _FETCH_BYTES = 8 * 1024**2
 _POLL_MS = 1_000
 
@@ -41,8 +43,10 @@ async def read(
     ends: Mapping[int, int],
     take: Callable[[int, Sequence[ConsumerRecord]], None],
 ) -> int:
-    """Give `take` the records of each partition with start <= offset < end, in the order of their offsets; how many offsets
-    of them held no record. A partition without a start is read from the first record that the log still holds.
+    """Give `take` the records of each partition with start <= offset < end, in the order of their offsets.
+
+    The result counts the offsets of them that held no record. A partition without a start is read from the first record that
+    the log still holds. The event loop has its turn after each call of `take`.
 
     Raises
     ------
@@ -68,7 +72,7 @@ async def read(
             first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
             at = {p: starts.get(p.partition, first[p]) for p in partitions}
             for p in partitions:
-                if ends[p.partition] > last[p] or (at[p] < first[p] and at[p] < ends[p.partition]):
+                if max(ends[p.partition], at[p]) > last[p] or (at[p] < first[p] and at[p] < ends[p.partition]):
                     raise PositionLost(
                         f"{topic}/{p.partition}: {at[p]} to {ends[p.partition]} is asked for, the log holds {first[p]} to {last[p]}. "
                         "Is it the same topic, and is its retention long enough?"
@@ -102,6 +106,7 @@ async def _drain(
             wanted = [r for r in records if r.offset < end]
             if wanted:
                 take(partition.partition, wanted)
+                await asyncio.sleep(0)
             reached = min(records[-1].offset + 1, end)
             holes += reached - at[partition] - len(wanted)
             at[partition] = reached
@@ -138,3 +143,33 @@ async def _offsets(settings: LiveSettings, logs: Sequence[Log], milliseconds: in
         raise BrokerUnavailable(
             f"{settings.kafka}: the ends of its topics cannot be had ({type(error).__name__}). Is the broker up?"
         ) from error
+
+
+class Ends:
+    """Where the partitions of some logs end, for who asks again and again: over one connection, a new one after a failure."""
+
+    def __init__(self, settings: LiveSettings, *logs: Log) -> None:
+        self._settings = settings
+        self._places = {TopicPartition(settings.topic(log), p): f"{log.name}/{p}" for log in logs for p in range(log.partitions)}
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def now(self) -> dict[str, int]:
+        """The end of each, by "log/partition"; raises BrokerUnavailable."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                if self._consumer is None:
+                    self._consumer = AIOKafkaConsumer(**self._settings.client(), enable_auto_commit=False, retry_backoff_ms=20)
+                    await self._consumer.start()
+                return {self._places[p]: end for p, end in (await self._consumer.end_offsets(list(self._places))).items()}
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.close()
+            raise BrokerUnavailable(
+                f"{self._settings.kafka}: the ends of its topics cannot be had ({type(error).__name__}). Is the broker up?"
+            ) from error
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(KafkaError, OSError):
+                await consumer.stop()

@@ -18,7 +18,7 @@ from schemas.codes import CODES, CodeClass
 from schemas.errors import BrokenPromise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from models.common_effect import Sums
 
@@ -135,9 +135,41 @@ class Overlay:
     def rebase(self, last: LastClose) -> None:
         """Stand on another close: days before it are dropped, the others are worked out again."""
         with self._guard:
-            registers = [r for day in self._days.values() for sessions in day.held.values() for r in sessions.values()]
+            registers = self.registers()
             self._last, self._days = last, {}
             self.fill(registers)
+
+    def registers(self) -> list[Counted]:
+        """All that is held."""
+        with self._guard:
+            return [r for day in self._days.values() for sessions in day.held.values() for r in sessions.values()]
+
+    def holds(self, attendance_date: str) -> bool:
+        """Whether any register of this day is held."""
+        return attendance_date in self._days
+
+    def settle(self, schools_max: int) -> bool:
+        """Work the rows of so many schools out beforehand; whether any are left. Who asks for a reading then waits less."""
+        with self._guard:
+            for date, day in self._days.items():
+                if day.changed:
+                    self._bring_up_to_date(day, date, schools_max)
+                    return True
+            return False
+
+    def forget(self, urns: Collection[int]) -> None:
+        """Let schools go, with what they count for among their peers."""
+        with self._guard:
+            for date, day in list(self._days.items()):
+                gone = [urn for urn in urns if urn in day.held]
+                self._bring_up_to_date(day, date)
+                rows = [(day.rows.pop(urn), *self._last.schools[urn]) for urn in gone]
+                if rows:
+                    day.sums = provisional.minus(day.sums, provisional.contribution(rows, self._last.areas))
+                for urn in gone:
+                    del day.held[urn]
+                if not day.held:
+                    del self._days[date]
 
     def fill(self, registers: Iterable[Counted]) -> None:
         """Take registers in without answering; order and repeats do not matter."""
@@ -177,11 +209,11 @@ class Overlay:
             self._days[attendance_date] = _Day(provisional.no_sums(self._last.areas))
         return self._days[attendance_date]
 
-    def _bring_up_to_date(self, day: _Day, attendance_date: str) -> None:
+    def _bring_up_to_date(self, day: _Day, attendance_date: str, schools_max: int | None = None) -> None:
         """Put the rows of the schools that changed among the peers, in place of their earlier ones."""
         if not day.changed:
             return
-        urns, standings = sorted(day.changed), []
+        urns, standings = sorted(day.changed)[:schools_max], []
         for urn in urns:
             at = self._standing(urn, attendance_date)
             if isinstance(at, str):
@@ -193,7 +225,7 @@ class Overlay:
         day.rows |= zip(urns, rows, strict=True)
         areas = self._last.areas
         day.sums = provisional.minus(day.sums, provisional.contribution(before, areas)) + provisional.contribution(after, areas)
-        day.changed.clear()
+        day.changed.difference_update(urns)
 
 
 def _seen(day: _Day, urn: int, at: Standing) -> Seen:

@@ -7,10 +7,13 @@ answered. What comes by Faust event by event and what is read in bulk take the s
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from models.batch import canonical
 from models.panel import tally
@@ -23,25 +26,44 @@ from streams.provisional import Counted, Overlay
 from streams.reject_limit import too_many
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from models.batch import Batch
     from models.provisional import ProvisionalReading
     from schemas.reject import Reject
     from streams.provisional import LastClose
 
-__all__ = ["READINGS_MAX", "Desk", "Record"]
+__all__ = ["READINGS_MAX", "Answer", "Desk", "Ground", "Record"]
 
 READINGS_MAX = 500
 """Readings in one record: about 130 KB."""
+SLICE = 1_000
+"""Schools or registers that are worked on without a pause while the overlay is put on another close."""
 _EPOCH = date(1970, 1, 1)
+_JSON = msgspec.json.Encoder(order="sorted")
 
 
 class Record(NamedTuple):
-    """A record of the register log, whoever read it."""
+    """A record of the register log, whoever read it; `at`: when it was appended, seconds since 1970; 0: nobody measures its wait."""
 
     offset: int
     value: bytes
+    at: float
+
+
+class Ground(NamedTuple):
+    """What an overlay stands on: the last close, its positions by partition, and those from which registers of its day are in."""
+
+    last: LastClose
+    since: Mapping[int, int]
+    begin: Mapping[int, int]
+
+
+class Answer(NamedTuple):
+    """Provisional readings of one partition, and when the registers that they answer were appended."""
+
+    records: list[Outgoing]
+    appended: list[float]
 
 
 class _ByDigest:
@@ -96,68 +118,135 @@ def counted(batch: Batch) -> list[Counted]:
     ]
 
 
+@dataclass(slots=True)
+class _Share:
+    """One partition: the offset behind the last record taken in, its schools, what was rejected and what is to be answered."""
+
+    next: int
+    schools: set[int] = field(default_factory=set)
+    rejected: set[int] = field(default_factory=set)
+    touched: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    appended: list[float] = field(default_factory=list)
+
+
 class Desk:
-    """One worker's partitions: the overlay, what is still to be answered, what was rejected since the last close."""
+    """One worker's partitions: the overlay, what is still to be answered, what was rejected since the last close.
 
-    def __init__(self, last: LastClose, since: Mapping[int, int]) -> None:
-        """since: the last close's positions, by partition."""
-        self._overlay = Overlay(last)
-        self._since = dict(since)
-        self.accepted: dict[int, int] = {}
-        self.next: dict[int, int] = {}
-        """By partition, the offset behind the last record taken in."""
-        self._touched: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-        self._rejected: dict[int, dict[int, Reject]] = defaultdict(dict)
-        self.registers = 0
+    A partition is taken in without a gap: whoever hands records over sees to it, by `next`.
+    """
 
-    def start_of(self, partition: int) -> int:
-        """Where a partition is read from when it comes to this worker."""
-        return self._since.get(partition, 0)
+    def __init__(self, ground: Ground) -> None:
+        self._overlay, self._since, self._begin = Overlay(ground.last), ground.since, ground.begin
+        self._coming: Overlay | None = None
+        """The overlay on another close, while it is being filled."""
+        self._shares: dict[int, _Share] = {}
+        self.accepted: Mapping[int, int] = {}
+        """By partition, up to where a person has looked at the rejects."""
 
-    def take(self, partition: int, records: Sequence[Record]) -> list[Outgoing]:
-        """Registers in; the dead letters to be published before they count as done."""
-        batch, rejects = judged(records)
+    def next(self, partition: int) -> int:
+        """Where a partition is read on; of a new one, the beginning of what the last close's day needs."""
+        share = self._shares.get(partition)
+        return self._begin.get(partition, 0) if share is None else share.next
+
+    def take(self, records: Mapping[int, Sequence[Record]]) -> list[Outgoing]:
+        """Registers in, by partition, in order; the dead letters to be published before they count as done."""
+        listed = [(partition, record) for partition, some in records.items() for record in some]
+        batch, rejects = judged([Record(i, record.value, 0.0) for i, (_, record) in enumerate(listed)])
+        refused = dict(rejects)
         fresh = counted(batch)
-        self._overlay.fill(fresh)
-        touched = self._touched[partition]
-        for register in fresh:
-            touched[register.attendance_date].add(register.urn)
-        self.registers += len(records)
-        self.next[partition] = max(self.next.get(partition, 0), records[-1].offset + 1)
-        self._rejected[partition] |= rejects
-        source = topology.REGISTERS.name
-        return [dead_letter(f"{source}/{partition}/{offset}", source, reject) for offset, reject in rejects]
+        for overlay in (self._overlay, self._coming):
+            if overlay is not None:
+                overlay.fill(fresh)
+        good = iter(fresh)
+        letters = []
+        for i, (partition, record) in enumerate(listed):
+            share = self._share(partition)
+            share.next = max(share.next, record.offset + 1)
+            if i not in refused:
+                register = next(good)
+                share.schools.add(register.urn)
+                share.touched[register.attendance_date].add(register.urn)
+                if record.at:
+                    share.appended.append(record.at)
+            elif record.offset >= self._since.get(partition, 0) and record.offset not in share.rejected:
+                share.rejected.add(record.offset)
+                letters.append(_letter(partition, record.offset, refused[i]))
+        for partition in records:
+            touched = self._share(partition).touched
+            for day in [day for day in touched if not self._overlay.holds(day)]:
+                del touched[day]
+        return letters
 
-    def answers(self) -> list[Outgoing]:
-        """Provisional readings of all that was touched since the last call, by partition."""
-        touched, self._touched = self._touched, defaultdict(lambda: defaultdict(set))
-        out = []
-        for partition, days in sorted(touched.items()):
-            readings = [reading for day, urns in sorted(days.items()) for reading in self._overlay.readings(sorted(urns), day)]
-            headers = (("partition", str(partition).encode()), ("offset", str(self.next[partition] - 1).encode()))
-            out += [
-                Outgoing(topology.PROVISIONAL, str(partition).encode(), _body(readings[i : i + READINGS_MAX]), headers)
-                for i in range(0, len(readings), READINGS_MAX)
-            ]
-        return out
+    def reached(self, partition: int, offset: int) -> None:
+        """Up to here there is nothing more: offsets without a record are passed over."""
+        share = self._share(partition)
+        share.next = max(share.next, offset)
 
-    def rebase(self, last: LastClose, since: Mapping[int, int]) -> None:
-        """Stand on another close: what was rejected before it is its business."""
-        self._overlay.rebase(last)
-        self._since = dict(since)
-        for partition, held in self._rejected.items():
-            for offset in [o for o in held if o < self._since.get(partition, 0)]:
-                del held[offset]
+    def _share(self, partition: int) -> _Share:
+        share = self._shares.get(partition)
+        return share or self._shares.setdefault(partition, _Share(self.next(partition)))
+
+    def answers(self) -> Iterator[Answer]:
+        """Provisional readings of all that was touched since the last time, a partition at a time."""
+        for partition, share in sorted(self._shares.items()):
+            if not share.touched:
+                continue
+            touched, share.touched = share.touched, defaultdict(set)
+            appended, share.appended = share.appended, []
+            readings = [reading for day, urns in sorted(touched.items()) for reading in self._overlay.readings(sorted(urns), day)]
+            yield Answer(_said(partition, share.next - 1, readings), appended)
+
+    def drop(self, partition: int) -> None:
+        """A partition has gone to another worker: its schools are that one's."""
+        share = self._shares.pop(partition, None)
+        if share is None:
+            return
+        gone = share.schools.difference(*(other.schools for other in self._shares.values()))
+        for overlay in (self._overlay, self._coming):
+            if overlay is not None:
+                overlay.forget(gone)
+
+    def again(self) -> None:
+        """Forget how far the partitions were taken in: they are read once more from the beginning of the last close's day."""
+        for partition, share in self._shares.items():
+            share.next = self._begin.get(partition, 0)
+
+    def stand_on(self, ground: Ground) -> Iterator[None]:
+        """Put the overlay on another close, in slices: between them registers may be taken in and partitions dropped."""
+        coming = self._coming = Overlay(ground.last)
+        held = iter(self._overlay.registers())
+        while some := list(islice(held, SLICE)):
+            mine = set[int]().union(*(share.schools for share in self._shares.values()))
+            coming.fill(register for register in some if register.urn in mine)
+            yield
+        while coming.settle(SLICE):
+            yield
+        if self._coming is not coming:
+            return  # A later close overtook this one.
+        self._overlay, self._coming = coming, None
+        self._since, self._begin = ground.since, ground.begin
+        for partition, share in self._shares.items():
+            share.rejected = {offset for offset in share.rejected if offset >= self._since.get(partition, 0)}
 
     def too_many_rejects(self) -> str | None:
         """Why this worker must stop, or None: the limit of `streams.reject_limit` over what came since the last close."""
-        begin = {p: max(self._since.get(p, 0), self.accepted.get(p, 0)) for p in self.next}
-        places = {f"{topology.REGISTERS.name}/{p}": sorted(o for o in self._rejected[p] if o >= begin[p]) for p in self.next}
-        return too_many(places, sum(max(0, upto - begin[p]) for p, upto in self.next.items()))
+        if not any(share.rejected for share in self._shares.values()):
+            return None
+        begin = {p: max(self._since.get(p, 0), self.accepted.get(p, 0)) for p in self._shares}
+        rejected = {
+            f"{topology.REGISTERS.name}/{p}": sorted(o for o in share.rejected if o >= begin[p]) for p, share in self._shares.items()
+        }
+        return too_many(rejected, sum(max(0, share.next - begin[p]) for p, share in self._shares.items()))
 
 
-def _body(readings: Sequence[ProvisionalReading]) -> bytes:
-    fields = ("urn", "attendance_date", "sessions", "possible_sessions", "absences", "absence_ratio", "peers", "condition")
-    confidential = ("expected_ratio", "common_effect_logit")
-    said = [{name: getattr(reading, name) for name in (*fields, *confidential)} for reading in readings]
-    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+def _letter(partition: int, offset: int, reject: Reject) -> Outgoing:
+    source = topology.REGISTERS.name
+    return dead_letter(f"{source}/{partition}/{offset}", source, reject)
+
+
+def _said(partition: int, offset: int, readings: Sequence[ProvisionalReading]) -> list[Outgoing]:
+    headers = (("partition", b"%d" % partition), ("offset", b"%d" % offset))
+    return [
+        Outgoing(topology.PROVISIONAL, b"%d" % partition, _JSON.encode(readings[i : i + READINGS_MAX]), headers)
+        for i in range(0, len(readings), READINGS_MAX)
+    ]

@@ -1,0 +1,275 @@
+"""How registers reach a worker's desk: Faust's events one by one, the log itself in bulk wherever events are not enough.
+
+A partition is open while its events follow each other without a gap. It is read in bulk when it comes to this worker, when
+much waits, when an event does not follow the last one, and when the log has more than Faust delivers; events wait meanwhile and
+come after it as known. So nothing here depends on what Faust committed, skipped or repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from schemas.errors import HeadwayError
+from streams import topology
+from streams.kafka_logs import positions_of
+from streams.kafka_publish import Outgoing
+from streams.log_reader import Ends, read
+from streams.worker import Desk, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from aiokafka.structs import ConsumerRecord
+
+    from streams.health import Watchdog
+    from streams.live_settings import LiveSettings
+    from streams.worker import Ground
+
+__all__ = ["Intake", "Metrics"]
+
+BEHIND_MAX = 2_000
+"""Records that wait, of all partitions together, from which on they are read in bulk."""
+LOOK_SECONDS = 0.5
+STALE_SECONDS = 2.0
+"""What has been in the log for so long and was not delivered is read in bulk."""
+LETTERS_MAX = 2_000
+"""Dead letters that are published before the log is read on."""
+
+
+class Metrics(Protocol):
+    """What is counted; never a URN."""
+
+    def taken(self, records: int) -> None:
+        """Records of the register log."""
+
+    def rejected(self, reason: str) -> None:
+        """One of them was refused."""
+
+    def answered(self, appended: float) -> None:
+        """Its reading is in the log now."""
+
+
+class _Enough(Exception):
+    """Dead letters are to be published before more is read."""
+
+
+class Intake:
+    """Everything but `assigned` is called in the event loop of one worker."""
+
+    def __init__(
+        self,
+        settings: LiveSettings,
+        send: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        fail: Callable[[str], None],
+        watchdog: Watchdog,
+        metrics: Metrics,
+        seconds: Callable[[], float],
+    ) -> None:
+        """send: returns when all of it is acknowledged, raises otherwise. fail: ends the process. seconds: a monotonic clock."""
+        self._settings, self._send, self._fail, self._seconds = settings, send, fail, seconds
+        self._watchdog, self._metrics = watchdog, metrics
+        self._ends = Ends(settings, topology.REGISTERS)
+        self._desk: Desk | None = None
+        self._accepted: Mapping[int, int] = {}
+        self.owned: frozenset[int] = frozenset()
+        self._assigned_at = 0.0
+        self._open: set[int] = set()
+        self._opened = asyncio.Condition()
+        self._awaited: dict[int, int] = {}
+        self._delivered: dict[int, int] = {}
+        self._overdue: dict[int, tuple[int, float]] = {}
+        self._look = asyncio.Event()
+        self._moving = asyncio.Lock()
+        self._turn = 0
+        """Counts what makes a stretch that is being read in bulk out of date: its rest is left lying."""
+
+    @property
+    def waits_for(self) -> str | None:
+        """Why this worker does not answer everything yet."""
+        if self._desk is None:
+            return "the last close and the reference data are being read"
+        closed = sorted(self.owned - self._open)
+        return f"partitions {', '.join(map(str, closed))} are being read" if closed else None
+
+    # What it stands on, and which partitions are its own
+
+    async def stand_on(self, ground: Ground, *, afresh: bool) -> None:
+        """Another close or, with `afresh`, other reference data: then the log is read again for what was unknown before."""
+        async with self._moving:
+            if self._desk is None:
+                self._desk = Desk(ground)
+                self._desk.accepted = self._accepted
+            else:
+                for _ in self._desk.stand_on(ground):
+                    await asyncio.sleep(0)
+                if afresh:
+                    self._turn += 1
+                    self._desk.again()
+                    self._open.clear()
+        self._look.set()
+
+    def accept(self, positions: Mapping[int, int]) -> None:
+        """A person has looked at the rejects up to here."""
+        self._accepted = positions
+        if self._desk is not None:
+            self._desk.accepted = positions
+
+    async def assigned(self, partitions: Collection[int], now: float) -> None:
+        """These partitions, and no others, are this worker's now."""
+        self._turn += 1
+        self._assigned_at = now
+        for partition in self.owned.difference(partitions):
+            self._open.discard(partition)
+            for held in (self._awaited, self._delivered, self._overdue):
+                held.pop(partition, None)
+            if self._desk is not None:
+                self._desk.drop(partition)
+        self.owned = frozenset(partitions)
+        self._delivered.clear()
+        self._look.set()
+        async with self._opened:
+            self._opened.notify_all()
+
+    # Event by event
+
+    async def events(self, records: Mapping[int, Sequence[Record]]) -> None:
+        """What Faust delivers, by partition; returns when it is held and its dead letters are acknowledged."""
+        self._watchdog.progressed()
+        self._delivered |= {partition: some[-1].offset + 1 for partition, some in records.items()}
+        if self._must_wait(records):
+            async with self._opened:
+                await self._opened.wait_for(lambda: not self._must_wait(records))
+        if self._desk is not None:  # No await since the question: what followed then follows now.
+            new = {p: _from(some, self._desk.next(p)) for p, some in records.items() if p in self.owned}
+            await self._hold(self._desk, {p: some for p, some in new.items() if some})
+
+    def _must_wait(self, records: Mapping[int, Sequence[Record]]) -> bool:
+        """Whether a partition is being read in bulk, or has to be, since records are missing before these or between them."""
+        waiting = [p for p in records if p in self.owned and not self._follows(p, records[p])]
+        for partition in waiting:
+            self._awaited[partition] = records[partition][-1].offset + 1
+            self._look.set()
+        return bool(waiting)
+
+    def _follows(self, partition: int, records: Sequence[Record]) -> bool:
+        if self._desk is None or partition not in self._open:
+            return False
+        first = self._desk.next(partition)
+        new = _from(records, first)
+        if new and new[-1].offset - first != len(new) - 1:
+            self._open.discard(partition)
+            return False
+        return True
+
+    async def _hold(self, desk: Desk, records: Mapping[int, Sequence[Record]]) -> None:
+        if records:
+            await self._publish(desk.take(records))
+            self._metrics.taken(sum(map(len, records.values())))
+            self._judge(desk)
+
+    async def _publish(self, letters: Sequence[Outgoing]) -> None:
+        await self._send(letters)
+        for letter in letters:
+            self._metrics.rejected(dict(letter.headers)["reason"].decode())
+
+    def _judge(self, desk: Desk) -> None:
+        if (reason := desk.too_many_rejects()) is not None:
+            self._fail(reason)
+
+    async def answer(self) -> None:
+        """Provisional readings of what came since the last time; none while a part of the peers is still being read."""
+        if self._desk is None or self.owned - self._open:
+            return
+        appended: list[float] = []
+        for answer in self._desk.answers():
+            await self._send(answer.records)
+            appended += answer.appended
+        for at in appended:
+            self._metrics.answered(at)
+
+    # In bulk
+
+    async def keep_up(self) -> None:
+        """Look once at how far the log reaches, and read in bulk what has to be."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._look.wait()
+        self._look.clear()
+        if self._desk is None:
+            return
+        try:
+            ends = positions_of(topology.REGISTERS, await self._ends.now())
+        except HeadwayError:
+            self._watchdog.waits(0)  # Without the broker nobody can say that anything waits.
+            raise
+        self._measure(self._desk, ends)
+        if far := self._far(self._desk, ends):
+            await self._read_on(self._desk, far, ends)
+
+    def _measure(self, desk: Desk, ends: Mapping[int, int]) -> None:
+        for partition in self.owned:
+            self._delivered.setdefault(partition, ends[partition])
+        lag = sum(max(0, ends[p] - desk.next(p)) for p in self.owned)
+        self._watchdog.waits(lag, sum(max(0, ends[p] - self._delivered[p]) for p in self.owned))
+
+    def _far(self, desk: Desk, ends: Mapping[int, int]) -> set[int]:
+        """The partitions that are to be read in bulk."""
+        far, now = set(self.owned - self._open), self._seconds()
+        behind = {p for p in self._open if ends[p] > desk.next(p)}
+        if sum(ends[p] - desk.next(p) for p in behind) > BEHIND_MAX:
+            return far | behind
+        for partition in self.owned:
+            end, since = self._overdue.get(partition, (0, now))
+            if desk.next(partition) >= end:
+                self._overdue[partition] = (ends[partition], now)
+            elif now - since > STALE_SECONDS and partition in behind:
+                far.add(partition)
+        return far
+
+    async def _read_on(self, desk: Desk, partitions: set[int], ends: Mapping[int, int]) -> None:
+        turn, letters = self._turn, list[Outgoing]()
+        self._open -= partitions
+
+        def take(partition: int, records: Sequence[ConsumerRecord]) -> None:
+            if turn == self._turn:
+                letters.extend(desk.take({partition: [self._record(r) for r in records]}))
+                self._metrics.taken(len(records))
+                self._watchdog.progressed()
+                if len(letters) >= LETTERS_MAX:
+                    raise _Enough
+
+        starts = {p: desk.next(p) for p in partitions}
+        whole = {p: max(ends[p], starts[p]) for p in partitions}
+        try:
+            if starts != whole:
+                await read(self._settings, topology.REGISTERS, starts, whole, take)
+        except _Enough:
+            whole = {}
+        finally:
+            await self._publish(letters)
+        self._judge(desk)
+        if turn != self._turn:
+            return
+        for partition, end in whole.items():
+            desk.reached(partition, end)
+            if self._awaited.get(partition, 0) <= end:
+                self._open.add(partition)
+                self._awaited.pop(partition, None)
+        if self.owned - self._open:
+            self._look.set()
+        async with self._opened:
+            self._opened.notify_all()
+
+    def _record(self, record: ConsumerRecord) -> Record:
+        at = record.timestamp / 1000
+        return Record(record.offset, record.value or b"", at if at >= self._assigned_at else 0.0)
+
+    async def close(self) -> None:
+        """Let go of the broker."""
+        await self._ends.close()
+
+
+def _from(records: Sequence[Record], first: int) -> Sequence[Record]:
+    return records if records[0].offset >= first else [record for record in records if record.offset >= first]
