@@ -25,7 +25,7 @@ from deploy.kafka.jars import Unavailable, jars
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["PLAIN", "Broker"]
+__all__ = ["PLAIN", "PROPERTIES", "Broker"]
 
 STARTED_SECONDS_MAX = 60
 STOPPED_SECONDS_MAX = 30
@@ -38,7 +38,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 """
 """Listeners that ask nobody who he is; on the loopback address only."""
-_PROPERTIES = """\
+PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
@@ -56,6 +56,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 """
+"""One node; a broker that was killed is forgotten after three seconds, so that it may come back."""
 _LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 
 
@@ -71,7 +72,7 @@ class Broker:
         self.port, controller = self._hold(port), self._hold(0)
         self._folder.mkdir(parents=True, exist_ok=True)
         self.log = self._folder / "broker.log"
-        lines = (_PROPERTIES + listeners).format(port=self.port, controller=controller, data=self._folder / "logs")
+        lines = (PROPERTIES + listeners).format(port=self.port, controller=controller, data=self._folder / "logs")
         self._properties = self._folder / "server.properties"
         self._properties.write_text(lines + properties, "utf-8")
 
