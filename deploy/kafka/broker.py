@@ -9,6 +9,7 @@ HEADWAY_KAFKA_HOME says. One node in KRaft mode, broker and controller; what it 
 from __future__ import annotations
 
 import argparse
+import base64
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -25,7 +27,7 @@ from deploy.kafka.jars import Unavailable, jars
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["PLAIN", "PROPERTIES", "Broker"]
+__all__ = ["PLAIN", "PROPERTIES", "Broker", "new_cluster_id"]
 
 STARTED_SECONDS_MAX = 60
 STOPPED_SECONDS_MAX = 30
@@ -69,10 +71,11 @@ class Broker:
         self._running: list[subprocess.Popen[bytes]] = []
         self._held: list[socket.socket] = []
         self._end = weakref.finalize(self, _end, self._running, self._held)
-        self.port, controller = self._hold(port), self._hold(0)
+        self.port, self.controller = self._hold(port), self._hold(0)
         self._folder.mkdir(parents=True, exist_ok=True)
         self.log = self._folder / "broker.log"
-        lines = (PROPERTIES + listeners).format(port=self.port, controller=controller, data=self._folder / "logs")
+        self._before = 0
+        lines = (PROPERTIES + listeners).format(port=self.port, controller=self.controller, data=self._folder / "logs")
         self._properties = self._folder / "server.properties"
         self._properties.write_text(lines + properties, "utf-8")
 
@@ -81,9 +84,14 @@ class Broker:
         """host:port of its listener."""
         return f"127.0.0.1:{self.port}"
 
-    def format(self, *options: str) -> None:
+    def add(self, lines: str) -> None:
+        """More lines of server.properties; they count from the next start on, before what was said."""
+        with self._properties.open("a", encoding="utf-8") as file:
+            file.write(lines)
+
+    def format(self, *options: str, cluster_id: str | None = None) -> None:
         """Make the data directory; options of `StorageTool format`, such as --add-scram."""
-        name = self.run("kafka.tools.StorageTool", "random-uuid").stdout.split()[-1]
+        name = cluster_id or new_cluster_id()
         done = self.run("kafka.tools.StorageTool", "format", "-t", name, "-c", str(self._properties), *options)
         if done.returncode:
             raise Unavailable(f"the broker's directory {self._folder} cannot be made: {(done.stdout + done.stderr)[-500:]}")
@@ -94,25 +102,34 @@ class Broker:
 
     def start(self) -> Self:
         """Start and wait until it takes requests; `broker.log` in its directory has what it says."""
+        self.launch()
+        self.wait()
+        return self
+
+    def launch(self) -> None:
+        """Start it."""
         if not (self._folder / "logs" / "meta.properties").exists():
             self.format()
-        before = self.log.stat().st_size if self.log.exists() else 0
+        self._before = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             process = subprocess.Popen(
                 [*self._java("-Xmx512m"), "kafka.Kafka", str(self._properties)], stdout=out, stderr=subprocess.STDOUT, cwd=self._folder
             )
         self._running.append(process)
-        until = time.monotonic() + STARTED_SECONDS_MAX
-        while STARTED not in self._said(before):
-            if process.poll() is not None or time.monotonic() > until:
-                self.kill()
-                raise Unavailable(f"the broker did not start:\n{self._said(before)[-2000:].decode('utf-8', 'replace')}")
-            time.sleep(0.1)
-        return self
 
-    def _said(self, since: int) -> bytes:
+    def wait(self) -> None:
+        """Until it takes requests."""
+        until = time.monotonic() + STARTED_SECONDS_MAX
+        while STARTED not in self._said():
+            if any(process.poll() is not None for process in self._running) or time.monotonic() > until:
+                self.kill()
+                raise Unavailable(f"the broker did not start:\n{self._said()[-2000:].decode('utf-8', 'replace')}")
+            time.sleep(0.1)
+
+    def _said(self) -> bytes:
+        """What it has logged since it was started."""
         with self.log.open("rb") as file:
-            file.seek(since)
+            file.seek(self._before)
             return file.read()
 
     def stop(self) -> None:
@@ -162,6 +179,11 @@ class Broker:
         else:
             one.close()
         return got
+
+
+def new_cluster_id() -> str:
+    """As `StorageTool random-uuid` makes it; none that could be taken for an option."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 
 def _end(running: list[subprocess.Popen[bytes]], held: list[socket.socket]) -> None:

@@ -92,10 +92,10 @@ class SecuredBroker(Broker):
         )
         return self.run(name, "--bootstrap-server", self.bootstrap, "--command-config", str(client), *given)
 
-    def format(self, *options: str) -> None:
+    def format(self, *options: str, cluster_id: str | None = None) -> None:
         """As `Broker.format`; the users' SCRAM credentials are part of it."""
         scram = [f"{mechanism}=[name={user},password={self._password(user)}]" for mechanism in _MECHANISMS for user in self._users]
-        super().format(*(part for one in scram for part in ("--add-scram", one)), *options)
+        super().format(*(part for one in scram for part in ("--add-scram", one)), *options, cluster_id=cluster_id)
 
     def _password(self, user: str) -> str:
         return self.password_file(user).read_text("utf-8").strip()
