@@ -31,6 +31,9 @@ __all__ = ["BadContents", "BrokenPromise", "HeadwayError", "InvalidRegister", "W
 class HeadwayError(Exception):
     """The root of the tree."""
 
+    temporary = False
+    """Nothing here is wrong: the outside world does not answer now, and the same may be tried again."""
+
 
 class WrongUsage(HeadwayError):
     """A missing or unreadable argument; exit 2."""

@@ -8,6 +8,7 @@ import threading
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from schemas.errors import HeadwayError
 from streams.closer import OtherRules
 from streams.reject_limit import TooManyRejects
 from streams.schedule import Arrived, CloseOrder, ClosingTimes, Completed, due
@@ -141,7 +142,6 @@ class Closing:
             self.problem, self._not_before = str(error), self._monotonic() + PAUSES_SECONDS[1]
             return None
         except Exception as error:  # noqa: BLE001 (its fate: logged, shown on /ready, tried again with pauses, then abandoned)
-            _log.exception("a close failed")
             self._failed(order, error)
             return None
         return self._done(order)
@@ -153,7 +153,13 @@ class Closing:
         return order
 
     def _failed(self, order: CloseOrder | None, error: Exception) -> None:
-        """Pause and try again; after five failures, or at once where only a person can help, give the close up."""
+        """Pause and try again; after five failures, or at once where only a person can help, give the close up. While the
+        outside world does not answer nothing is counted: an outage of any length is waited for."""
+        if isinstance(error, HeadwayError) and error.temporary:
+            _log.warning("%s", error)
+            self.problem, self._not_before = str(error), self._monotonic() + PAUSES_SECONDS[0]
+            return
+        _log.error("a close failed", exc_info=error)
         self._failures += 1
         what = "the schedule" if order is None else f"the close of {order.day}"
         hopeless = isinstance(error, TooManyRejects)

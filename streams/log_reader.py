@@ -31,6 +31,8 @@ _POLL_MS = 1_000
 class BrokerUnavailable(HeadwayError):
     """Kafka does not answer now; what was asked for may be asked for again."""
 
+    temporary = True
+
 
 class PositionLost(HeadwayError):
     """A position lies outside the log: its records are gone, or it is another log."""

@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from streams.live_settings import LiveSettings
@@ -31,6 +32,7 @@ class Running:
     """One process."""
 
     name: str
+    command: str
     port: int
     log: Path
     process: subprocess.Popen[bytes]
@@ -97,9 +99,29 @@ class Fleet:
             process = subprocess.Popen(
                 [*(program or HEADWAY), command], env=os.environ | given | dict(environment or {}), stdout=file, stderr=subprocess.STDOUT
             )
-        one = Running(name, port, log, process)
+        one = Running(name, command, port, log, process)
         self.running.append(one)
         return one
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Whoever ends by itself is started again under its name, as by systemd, compose or Kubernetes."""
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.5):
+                newest = {one.name: one for one in self.running}
+                for one in newest.values():
+                    if one.process.poll() is not None:
+                        self.start(one.command, name=one.name)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def __enter__(self) -> Self:
         return self

@@ -88,7 +88,7 @@ def test_a_broker_that_is_gone_is_waited_for(own_broker: Broker, tmp_path: Path)
     folder.mkdir()
     reference, script = hostile(folder, pieces=4)
     publish_reference(settings, reference)
-    with Fleet(settings, tmp_path) as fleet:
+    with Fleet(settings, tmp_path) as fleet, fleet.watched():
         closer, worker = fleet.start("closer"), fleet.start("worker")
         closer.ready()
         worker.ready()
@@ -124,8 +124,6 @@ def _answered_again(fleet: Fleet, settings: LiveSettings, name: str, registers: 
     while len(whole(settings, topology.PROVISIONAL)) == before:
         worker = next(one for one in reversed(fleet.running) if one.name == name)
         assert time.monotonic() < deadline, f"no provisional reading after the outage:\n{worker.tail()}"
-        if worker.process.poll() is not None:
-            fleet.start("worker", name=name)
         time.sleep(0.3)
     return time.monotonic()
 

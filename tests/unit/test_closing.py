@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from schemas.errors import BadContents, WrongUsage
+from schemas.errors import BadContents, HeadwayError, WrongUsage
 from streams.closing import Closing, EmbeddedArrivals
 from streams.provisional import Overlay
 from streams.schedule import ClosingTimes
@@ -77,6 +77,24 @@ def test_a_day_is_closed_at_its_time_and_again_for_late_registers(at: _Closing) 
     at.now += timedelta(hours=1)
     assert at.step() == (FIRST_DAY, True)
     assert [c.positions["register"] for c in at.runner.completed()] == [1, 3, 4]
+
+
+class _Outage(HeadwayError):
+    temporary = True
+
+
+def test_an_outage_of_any_length_is_waited_for_and_never_counted(at: _Closing) -> None:
+    at.add()
+    at.now = EVENING
+    for _ in range(50):
+        at.runner.faults.append(_Outage("the broker is gone"))
+        at.seconds += 2
+        assert at.step() is None
+        assert at.closing.problem == "the broker is gone"
+    assert at.runner.abandoned == []
+    at.seconds += 2
+    assert at.step() == (FIRST_DAY, False)
+    assert at.closing.problem is None
 
 
 def test_what_came_while_the_day_was_being_closed_is_late(at: _Closing) -> None:
