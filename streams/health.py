@@ -1,12 +1,13 @@
 """The metrics port of a live process: /metrics for Prometheus, /live for whoever restarts it, /ready for whoever sends to it.
 
-It is served from a thread of its own, so that it answers while the event loop is busy, and never says a URN or a target.
+It is served from threads of its own, so that it answers while the event loop is busy, and never says a URN or a target.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -47,7 +48,15 @@ class Watchdog:
         return None
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each answer: who connects and says nothing holds nobody up."""
+
+    daemon_threads = True
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = 10
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
         """Nothing: an access log of health checks hides what matters."""
 
@@ -65,7 +74,7 @@ class Health:
         Gauge("headway_lag_records", "Records that wait.", registry=self.registry).set_function(lambda: watchdog.lag)
         self._metrics = make_wsgi_app(self.registry)
         try:
-            self._server: WSGIServer = make_server(host, port, self._answer, handler_class=_Quiet)
+            self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Quiet)
         except OSError as error:
             raise WrongUsage(f"HEADWAY_METRICS_PORT {host}:{port}: cannot be listened on ({error.strerror}). Name another port") from error
         self.port = self._server.server_port

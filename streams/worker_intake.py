@@ -8,6 +8,7 @@ come after it as known. So nothing here depends on what Faust committed, skipped
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +20,7 @@ from streams.log_reader import Ends, read
 from streams.worker import Desk, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
@@ -61,14 +62,14 @@ class Intake:
     def __init__(
         self,
         settings: LiveSettings,
-        send: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        post: Callable[[Sequence[Outgoing]], Awaitable[Sequence[Awaitable[object]]]],
         fail: Callable[[str], None],
         watchdog: Watchdog,
         metrics: Metrics,
         seconds: Callable[[], float],
     ) -> None:
-        """send: returns when all of it is acknowledged, raises otherwise. fail: ends the process. seconds: a monotonic clock."""
-        self._settings, self._send, self._fail, self._seconds = settings, send, fail, seconds
+        """post: sends; what it returns is awaited for the acknowledgements. fail: ends the process. seconds: a monotonic clock."""
+        self._settings, self._post, self._fail, self._seconds = settings, post, fail, seconds
         self._watchdog, self._metrics = watchdog, metrics
         self._ends = Ends(settings, topology.REGISTERS)
         self._desk: Desk | None = None
@@ -170,7 +171,8 @@ class Intake:
             self._judge(desk)
 
     async def _publish(self, letters: Sequence[Outgoing]) -> None:
-        await self._send(letters)
+        for sent in await self._post(letters):
+            await sent
         for letter in letters:
             self._metrics.rejected(dict(letter.headers)["reason"].decode())
 
@@ -182,10 +184,12 @@ class Intake:
         """Provisional readings of what came since the last time; none while a part of the peers is still being read."""
         if self._desk is None or self.owned - self._open:
             return
-        appended: list[float] = []
+        appended, waiting = list[float](), list[Awaitable[object]]()
         for answer in self._desk.answers():
-            await self._send(answer.records)
+            waiting += await self._post(answer.records)
             appended += answer.appended
+        for sent in waiting:
+            await sent
         for at in appended:
             self._metrics.answered(at)
 

@@ -96,13 +96,11 @@ class _Worker:
         if self._intake is None:
             metrics = _Metrics(self.health, lambda: float(len(self._intake.owned)) if self._intake else 0.0)
             fail, seconds = self.supervisor.fail, clock.monotonic_seconds
-            self._intake = Intake(self._settings, self._send, fail, self._watchdog, metrics, seconds)
+            self._intake = Intake(self._settings, self._post, fail, self._watchdog, metrics, seconds)
         return self._intake
 
-    async def _send(self, records: Sequence[Outgoing]) -> None:
-        waiting = [await self._topics[r.log].send(key=r.key, value=r.value, headers=dict(r.headers)) for r in records]
-        for sent in waiting:
-            await sent
+    async def _post(self, records: Sequence[Outgoing]) -> list[Awaitable[object]]:
+        return [await self._topics[r.log].send(key=r.key, value=r.value, headers=dict(r.headers)) for r in records]
 
     def hang_on(self) -> None:
         """The agent, the timer and the tasks of the app."""
