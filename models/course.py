@@ -82,10 +82,13 @@ class Course:
         sessions = expected_sessions(self.panel.sent, self.sent_before)
         self.model = YearModel(self.deployment, self.parameters, lay_path(self.deployment, sessions, self.parameters), self.block_days)
         self._steady = self._steady_sessions(np.arange(schools))
+        self.changed_from = 0
+        """The first day that the newest close scored again."""
 
     def close(self, day: int, new: Revisions, acknowledged: Acknowledged | None = None) -> Close:
         """Close deployment day `day`: take in what the log holds since the last close, score what it changed, decide."""
         first = min(self._merge(new), self._acknowledge(self.acknowledged if acknowledged is None else acknowledged))
+        self.changed_from = min(first, self.model.through + 1, day)
         self.model.score(self.panel, first, day, self.acknowledged)
         return decide(self.model, day, self.said, self.budget, self.acknowledged)
 

@@ -15,8 +15,8 @@ import numpy as np
 from models.batch import canonical
 from models.close import BLOCK_DAYS
 from models.course import Course, Revisions
+from models.digests import Settled, school_digests, state_digest
 from models.panel import arrange, identities
-from models.readings import school_digests, state_digest
 from models.store import RegisterStore
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from models.batch import Batch
     from models.close import Acknowledged
     from models.deployment import Deployment
+    from models.digests import SchoolDigest
     from models.numbers import Bools, Ints
     from models.panel import Longs
     from models.parameters import Budget, Parameters
     from models.policy import Close, Said
-    from models.readings import SchoolDigest
 
 __all__ = ["Closed", "Panels"]
 
@@ -90,6 +90,7 @@ class Panels:
         self._winners = _Winners(np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._merged = 0
         self._course: Course | None = None
+        self._settled = Settled(0)
 
     def __len__(self) -> int:
         """Registers held, superseded ones and repeats among them."""
@@ -125,8 +126,11 @@ class Panels:
         if self._course is None or self._course.deployment.academic_year != academic_year:
             self._course = Course(here, self._parameters, self._budget, BLOCK_DAYS, said=said())
             new = self._winners.row
-        index = int(np.searchsorted(here.days, day))
-        close = self._course.close(index, Revisions.of(here, batch, tally, new), acknowledged)
-        years = [(self._course.model, self._course.panel)]
-        schools = tuple(school_digests(batch, self._winners.row, self._urns, years, self._budget))
+            self._settled = Settled(len(self._urns))
+        index, course, winners = int(np.searchsorted(here.days, day)), self._course, self._winners.row
+        close = course.close(index, Revisions.of(here, batch, tally, new), acknowledged)
+        if course.changed_from < self._settled.index or int(batch.day[new].min(initial=day)) < self._settled.day:
+            self._settled = Settled(len(self._urns))
+        self._settled.advance(batch, winners, self._urns, course.model, course.panel, self._budget)
+        schools = tuple(school_digests(batch, winners, self._urns, [(course.model, course.panel)], self._budget, self._settled))
         return Closed(self._course, index, close, schools, state_digest(self._urns, (s.digest for s in schools)))

@@ -1,12 +1,11 @@
-"""Closed readings as columns: one row per school and school day, as published, and their digest.
+"""Closed readings as columns: one row per school and school day, as published.
 
 Published ratios and statistics are held in millionths as integers, so that text, digest and comparison see the same value.
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,15 +15,12 @@ from models.parameters import Budget, once_in_school_years
 from schemas.reading import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from models.batch import Batch
     from models.close import YearModel
     from models.panel import Panel
 
-__all__ = ["CONDITIONS", "NOTHING", "Rows", "SchoolDigest", "rows", "school_digests", "state_digest"]
+__all__ = ["CONDITIONS", "NOTHING", "Rows", "rows"]
 
 NOTHING = np.iinfo(np.int64).min
 """Stands for an empty value in a column of millionths."""
@@ -53,8 +49,6 @@ _LAYOUT = np.dtype(
         ("condition", "u1"),
     ]
 )
-_HEAD = np.dtype([("attendance_date", "<i4"), ("session", "u1"), ("cells", "<u2")])
-_GROUP = 256
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
@@ -63,9 +57,10 @@ def _millionths(x: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(x * 1e6).astype(np.int64)
 
 
-def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, first: int = 0) -> Rows:
-    """The readings of some schools, (schools, closed days from `first`) in the published layout; unplanned days are among them."""
-    here, days = model.deployment, slice(first, model.through + 1)
+def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, first: int = 0, end: int | None = None) -> Rows:
+    """The readings of some schools, (schools, closed days from `first` to before `end`) in the published layout; unplanned
+    days are among them."""
+    here, days = model.deployment, slice(first, model.through + 1 if end is None else end)
     part = (days, schools)
     study = panel.study_leave[days, :, schools].sum(axis=1)
     possible, absences = panel.possible[days, :, schools].sum(axis=1), panel.absences[days, :, schools].sum(axis=1)
@@ -99,59 +94,3 @@ def _conditions(verdict: NDArray[Any], scored: NDArray[Any], warming_up: NDArray
     for v, condition in _OF_VERDICT.items():
         out[verdict == v] = CONDITIONS.index(condition)
     return out
-
-
-class SchoolDigest(NamedTuple):
-    """SHA-256 of a school's winning registers and its readings of the year, and of the readings alone."""
-
-    digest: bytes
-    readings: bytes
-
-
-def school_digests(
-    batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], years: list[tuple[YearModel, Panel]], budget: Budget
-) -> Iterator[SchoolDigest]:
-    """The digests of each school, by URN.
-
-    winners: rows of `batch` that win, in the total order. Layout, little-endian: number of registers u4; their heads
-    (date i4, session u1, cells u2) by date and session; their cells u4; then the rows of each year's readings.
-    """
-    winners = winners[np.argsort(batch.urn[winners], kind="stable")]
-    firsts = np.searchsorted(batch.urn[winners], urns)
-    lasts = np.searchsorted(batch.urn[winners], urns, side="right")
-    for first in range(0, len(urns), _GROUP):
-        part = slice(first, min(first + _GROUP, len(urns)))
-        tables = [(model.deployment.planned[: model.through + 1, part].T, rows(model, panel, budget, part)) for model, panel in years]
-        for i in range(part.start, part.stop):
-            mine = winners[firsts[i] : lasts[i]]
-            length = batch.start[mine + 1] - batch.start[mine]
-            head = np.zeros(len(mine), _HEAD)
-            head["attendance_date"], head["session"], head["cells"] = batch.day[mine], batch.session[mine], length
-            digest = hashlib.sha256(len(mine).to_bytes(4, "little"))
-            digest.update(head.tobytes())
-            digest.update(_cells(batch, mine, length).tobytes())
-            readings = hashlib.sha256()
-            for planned, table in tables:
-                said = table[i - part.start][planned[i - part.start]].tobytes()
-                digest.update(said)
-                readings.update(said)
-            yield SchoolDigest(digest.digest(), readings.digest())
-
-
-def _cells(batch: Batch, mine: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """The cells of some registers, one after the other, little-endian."""
-    longest = int(length.max(initial=0))
-    place = np.arange(longest)
-    at = batch.start[mine][:, None] + place
-    if int(length.min(initial=longest)) < longest:
-        at = at[place < length[:, None]]
-    cells: NDArray[np.uint32] = np.take(batch.cells, at, mode="clip").astype("<u4", copy=False)
-    return cells
-
-
-def state_digest(urns: NDArray[np.int32], digests: Iterator[bytes]) -> str:
-    """SHA-256 over (URN i4 little-endian, school digest) by URN."""
-    out = hashlib.sha256()
-    for urn, digest in zip(urns.tolist(), digests, strict=True):
-        out.update(urn.to_bytes(4, "little") + digest)
-    return out.hexdigest()

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from models.readings import CONDITIONS, NOTHING, rows, school_digests, state_digest
+from models.digests import school_digests, state_digest
+from models.readings import CONDITIONS, NOTHING, rows
 from schemas.reading import READING_COLUMNS
 
 if TYPE_CHECKING:

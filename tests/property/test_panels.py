@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models import digests
 from models.panels import Panels
 from models.parameters import Budget, Parameters
 from models.policy import Said
@@ -73,6 +74,34 @@ def test_closes_one_after_the_other_end_where_one_from_nothing_ends(seed: int, p
     once = world.panels()
     once.add(decode(world.lines).batch)
     assert world.close(once, last).state_digest == said.state_digest
+
+
+@pytest.mark.parametrize("settled_days", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_hashes_kept_from_close_to_close_are_those_of_a_close_from_nothing(
+    seed: int, settled_days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registers come with their day, late ones and corrections of days that were settled among them."""
+    monkeypatch.setattr(digests, "SETTLED_DAYS", settled_days)
+    world, rng = _World(seed), np.random.default_rng(seed)
+    arrives = {text: json.loads(text)["recorded_at"][:10] for text in world.lines}
+    moved = world.panels()
+    held: list[bytes] = []
+    advanced = 0
+    for i, day in enumerate(world.days):
+        until = (_EPOCH + timedelta(days=day)).isoformat()
+        now = [text for text in world.lines if arrives[text] <= until and text not in set(held)]
+        if i and rng.random() < 0.5:
+            old = json.loads(held[int(rng.integers(len(held)))])
+            now.append(json.dumps(old | {"revision": 50 + i, "counts": {"7": {"/": 30 + i, "I": 2}}}).encode())
+        held += now
+        moved.add(decode(now).batch)
+        said = world.close(moved, day)
+        advanced += moved._settled.index > 0
+        once = world.panels()
+        once.add(decode(held).batch)
+        assert world.close(once, day).schools == said.schools, f"close {i}"
+    assert advanced, "nothing was ever settled: this shows nothing"
 
 
 def test_a_school_s_digests_change_with_its_own_registers() -> None:
