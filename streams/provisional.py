@@ -161,13 +161,12 @@ class Overlay:
         """Let schools go, with what they count for among their peers."""
         with self._guard:
             for date, day in list(self._days.items()):
-                gone = [urn for urn in urns if urn in day.held]
-                self._bring_up_to_date(day, date)
-                rows = [(day.rows.pop(urn), *self._last.schools[urn]) for urn in gone]
+                rows = [(day.rows.pop(urn), *self._last.schools[urn]) for urn in urns if urn in day.rows]
                 if rows:
                     day.sums = provisional.minus(day.sums, provisional.contribution(rows, self._last.areas))
-                for urn in gone:
-                    del day.held[urn]
+                day.changed.difference_update(urns)
+                for urn in urns:
+                    day.held.pop(urn, None)
                 if not day.held:
                     del self._days[date]
 

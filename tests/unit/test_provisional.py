@@ -192,3 +192,30 @@ def test_the_next_close_drops_the_days_before_it_and_keeps_its_own() -> None:
     assert overlay.reading(100_000, DAY) == "next_close"
     assert overlay.newest_date(100_000) == "2026-10-06"
     assert _reading(overlay, 100_000, "2026-10-06").absences == 10
+
+
+def test_schools_that_are_forgotten_count_no_more_among_their_peers() -> None:
+    overlay, never = Overlay(_last()), Overlay(_last())
+    stay, go = list(SCHOOLS)[:10], list(SCHOOLS)[10:]
+    overlay.fill(_register(urn, absent=40) for urn in go[:5])
+    overlay.reading(go[0], DAY)
+    overlay.fill(_register(urn, absent=60) for urn in go)
+    for one in (overlay, never):
+        one.fill(_register(urn) for urn in stay)
+    overlay.forget(go)
+    assert overlay.reading(go[0], DAY) == "no_register"
+    for urn in stay:
+        assert _reading(overlay, urn) == _reading(never, urn)
+    overlay.forget(stay)
+    assert not overlay.holds(DAY)
+
+
+def test_rows_worked_out_beforehand_change_no_reading() -> None:
+    slow, quick = Overlay(_last()), Overlay(_last())
+    for one in (slow, quick):
+        one.fill(_register(urn, absent=5 + i) for i, urn in enumerate(SCHOOLS))
+    slices = 0
+    while quick.settle(7):
+        slices += 1
+    assert slices == 4
+    assert all(_reading(slow, urn) == _reading(quick, urn) for urn in SCHOOLS)
