@@ -6,6 +6,7 @@ The control log is folded by a plain reader from its beginning; what a completed
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
 
 __all__ = ["ControlFollower"]
+
+_log = logging.getLogger("headway.worker")
 
 POLL_MS = 500
 CLOCKS_APART_MS = 60_000
@@ -136,6 +139,7 @@ class ControlFollower:
             begin = await self._still_there(positions_of(topology.REGISTERS, before))
             await self._told.stand_on(Ground(last, since, begin), afresh=afresh)
             self._base, self._stands_on = base, None if newest is None else newest.close_id
+            _log.info("stands on close %d and reference version %s", len(completed), base.reference.version[:12])
 
     async def _readings(self, request: Requested) -> list[bytes]:
         """What one close published: it stands behind its `decided`."""

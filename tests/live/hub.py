@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
     from streams.replay import Reference
 
-__all__ = ["DAY", "SCHOOLS", "Said", "ends", "publish_hub", "register", "said", "until"]
+__all__ = ["CANARIES", "DAY", "SCHOOLS", "Said", "ends", "publish_hub", "register", "said", "until"]
 
 DAY = "2026-10-05"
+CANARIES = ("0.934717", "0.943829")
+"""Targets that must be found nowhere else."""
 SCHOOLS = tuple(range(100_000, 100_060))
 
 
@@ -35,7 +37,9 @@ def publish_hub(settings: LiveSettings, folder: Path, schools: Iterable[int] = S
         | {"local_authority": "LA", "hub": f"hub {u % 2}", "roll": "200"}
         for u in schools
     ]
-    targets = [{"urn": r["urn"], "academic_year": "2026/27", "baseline_attendance": ".93", "target_attendance": ".94"} for r in rows]
+    targets = [
+        {"urn": r["urn"], "academic_year": "2026/27", "baseline_attendance": CANARIES[0], "target_attendance": CANARIES[1]} for r in rows
+    ]
     calendar = [{"scope": "all", "kind": "term", "first_date": "2026-09-07", "last_date": "2026-12-18"}]
     reference = read_reference(*write_reference(SmallYear(0, rows, targets, calendar, []), folder))
     publish_reference(settings, reference)
