@@ -12,7 +12,16 @@
         ├── QueueFull       too many registers wait to be written                429, come back
         ├── Stopped         the service is stopping                              503
         ├── UnreadableBody  a request's body is not what its media type says     400
-        └── TooManyEvents   a batch is larger than may be taken at once          413
+        ├── TooManyEvents   a batch is larger than may be taken at once          413
+        ├── BrokerUnavailable   Kafka does not answer now                        tried again; exit 1
+        ├── AccessRefused, NotAllowed, AccessDiffers    who may do what          exit 1, /ready
+        ├── TopicMissing, TopicsDiffer  topics are not as the topology says      exit 1, /ready
+        ├── RecordTooLarge  a record is larger than its topic takes              exit 1
+        ├── PositionLost    a position lies outside the log                      never a shorter panel: /ready
+        ├── ReferenceMissing, ReferenceDamaged  no whole reference data          /ready
+        ├── TooManyRejects  what is sent is broken as a whole                    stops workers and closes
+        ├── OtherRules      a close of another engine is open                    left alone, /ready
+        └── NotClosed       a close that was asked for did not come              exit 1
 
 A bad record is a value (`schemas.reject.Reject`), never an exception that leaves its reader.
 Messages name the thing, the value and the remedy; never a target.

@@ -139,7 +139,7 @@ class ControlFollower:
             begin = await self._still_there(positions_of(topology.REGISTERS, before))
             await self._told.stand_on(Ground(last, since, begin), afresh=afresh)
             self._base, self._stands_on = base, None if newest is None else newest.close_id
-            _log.info("stands on close %d and reference version %s", len(completed), base.reference.version[:12])
+            _log.info("stands on close %s and reference version %s", len(completed) or "none", base.reference.version[:12])
 
     async def _readings(self, request: Requested) -> list[bytes]:
         """What one close published: it stands behind its `decided`."""

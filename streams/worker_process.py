@@ -73,9 +73,9 @@ class _Worker:
         self.supervisor = Supervisor(self.app)
         self._watchdog = Watchdog(clock.monotonic_seconds, lambda: clock.now().timestamp())
         self._problems: dict[str, str] = {}
+        self._intake: Intake | None = None
         self.health = Health(settings.metrics_host, settings.metrics_port, self._watchdog, self._not_ready)
         self._topics = {log: self._topic(log) for log in (topology.REGISTERS, topology.PROVISIONAL, topology.REJECTS)}
-        self._intake: Intake | None = None
 
     def _topic(self, log: topology.Log) -> Any:  # noqa: ANN401 (Faust's own types are opaque)
         return self.app.topic(
