@@ -1,294 +1,166 @@
-"""The closer on a real Kafka that holds a year of England: read from nothing, close a day in June, start again from segments.
-
-usage: python -m benchmarks.live_closer --work DIR [--schools 24000] [--days 190] [--quix]
-Beside it, on the same broker, records and kernel (decode, add up, store): a plain aiokafka loop and a kafka-python loop, the
-floor; and with --quix Quix Streams with and without state, a peer, in an environment of its own. DIR keeps the year's file
-(4.3 GB); the broker's directory (5 GB) is deleted. About 15 minutes. Writes docs/evidence/live_closer.md.
-"""
+"""`headway closer` on a log that holds a year: days closed from request to completed, by parts; the year read again."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
-import resource
-import subprocess
-import sys
-import tempfile
+import shutil
 import time
-import venv
-from datetime import datetime
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaProducer
-from kafka import KafkaConsumer, TopicPartition
-from kafka.partitioner import murmur2
-
-from benchmarks.england_year import write_england
-from benchmarks.evidence import write
-from deploy.kafka.broker import Broker
+from benchmarks.live_load import log, peak_bytes, processor_seconds
 from models.parameters import Parameters
-from models.store import RegisterStore
 from streams import clock, topology
-from streams.kafka_logs import KafkaLogs, judged, positions_of
-from streams.live_closer import LiveCloser, identity_of
-from streams.live_settings import LiveSettings
-from streams.log_reader import end_offsets, read
-from streams.reference import read_reference
-from streams.reference_publish import publish_reference
-from streams.snapshot import Segments
-from streams.topics import declare
+from streams.close_command import ask, wait_for
+from streams.kafka_logs import KafkaLogs
+from streams.live_closer import LiveCloser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from datetime import date
-    from typing import BinaryIO
+    from pathlib import Path
 
-PIECE = 48_000
-FLOOR_RECORDS = 1_000_000
-QUIX = "quixstreams==3.28.1"
+    from streams.live_settings import LiveSettings
+    from tests.live.fleet import Fleet, Running
 
+__all__ = ["ClosedDay", "Closers", "Restart"]
 
-def main() -> None:
-    """Play it and write the page."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--work", type=Path, required=True)
-    arguments.add_argument("--schools", type=int, default=24_000)
-    arguments.add_argument("--days", type=int, default=190)
-    arguments.add_argument("--quix", action="store_true")
-    given = arguments.parse_args()
-    file = given.work / "sessions.jsonl"
-    if not file.exists():
-        write_england(given.work, schools=given.schools, days=given.days, layout="jsonl", corrected=0.0, seed=1)
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="headway-live-") as folder, Broker(Path(folder) / "kafka") as broker:
-        settings = LiveSettings(kafka=broker.start().bootstrap, replication_factor=1, state_dir=Path(folder) / "state")
-        declare(settings)
-        publish_reference(settings, read_reference(*(given.work / f"{name}.csv" for name in ("schools", "targets", "calendar"))))
-        _play(settings, file, rows, quix=given.quix)
-    command = f"python -m benchmarks.live_closer --work DIR --schools {given.schools} --days {given.days}" + " --quix" * given.quix
-    write("live_closer", "The closer on Kafka, all of England", command, rows, NOTES)
+WAIT_SECONDS = 1_800
 
 
-NOTES = [
-    "One broker, producer and closer share the two cores; everything in one run. Read means decoded, added up and kept by column.",
-    "CPU is of the closer's process alone. Its memory holds every register of the year, code by code and year group by year group.",
-]
+@dataclass
+class ClosedDay:
+    """One close: seconds and processor seconds of its parts, of the whole from request to completed, registers read."""
+
+    seconds: float
+    parts: dict[str, float]
+    processor: dict[str, float]
+    digest: str
 
 
-def _play(settings: LiveSettings, file: Path, rows: list[dict[str, Any]], *, quix: bool) -> None:
-    *before, last = _days(file)
-    seconds, records = asyncio.run(_produce(settings, file, 0, last[1]))
-    rows.append(
-        {"what": f"{records:,} registers produced (aiokafka, batches)", "measured": f"{records / seconds:,.0f} a second", "goal": ""}
-    )
-    rows += _floors(settings, quix=quix)
-    segments = Segments(settings.state_dir, identity_of(settings))
-    marks: list[tuple[str, float]] = []
-    closer = LiveCloser(
-        settings, KafkaLogs(settings, segments), Parameters(), clock.now, at=lambda p: marks.append((p, time.perf_counter()))
-    )
-    rows += _timed(closer, before[-1][0], marks, f"a year from nothing ({records:,} registers) and a close", "190 s")
-    asyncio.run(_produce(settings, file, last[1], file.stat().st_size))
-    rows += _timed(closer, last[0], marks, f"the next day's close, {_schools(settings)} schools", "10 s")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    rows.append({"what": "peak memory of the closer", "measured": f"{memory:.2f} GiB", "goal": ""})
-    segments.close()
-    begin = time.perf_counter()
-    segments = Segments(settings.state_dir, identity_of(settings))
-    again = LiveCloser(settings, KafkaLogs(settings, segments), Parameters(), clock.now)
-    again.follow()
-    same = again.compute(again.chain.completed[-1][0]).state_digest == again.chain.completed[-1][1].state_digest
-    rows.append(
-        {
-            "what": "started again from its segments on disk",
-            "measured": f"{time.perf_counter() - begin:.1f} s, digest equal: {same}",
-            "goal": "",
-        }
-    )
-    size = sum(f.stat().st_size for f in settings.state_dir.glob("*.segment"))
-    rows.append({"what": "segments on disk", "measured": f"{size / 1e9:.2f} GB", "goal": ""})
+@dataclass
+class Restart:
+    """Seconds from the start of a process until it is ready, until its next close stands, and of that of reading; processor
+    seconds in all and of reading."""
+
+    ready: float
+    closed: float
+    reading: float
+    processor: float
+    reading_processor: float
+    digest: str
 
 
-def _timed(closer: LiveCloser, day: date, marks: list[tuple[str, float]], what: str, goal: str) -> list[dict[str, Any]]:
-    """One close by parts: from the request to `completed`."""
-    marks.clear()
-    cpu, begin = time.process_time(), time.perf_counter()
-    closer.put(closer.request(day, closer.ends()))
-    closer.resume()
-    end, cpu = time.perf_counter(), time.process_time() - cpu
-    first: dict[str, float] = {}
-    latest: dict[str, float] = {}
-    for point, at in marks:
-        first.setdefault(point, at)
-        latest[point] = at
-    read_seconds = latest["reading"] - first["requested"]
-    parts = {
-        "read": read_seconds,
-        "merge, score, decide, digest": first["scored"] - latest["reading"],
-        "readings as JSON, decided": first["decided"] - first["scored"],
-        "publish, completed": end - first["decided"],
+class Closers:
+    """One closer at a time, and who asks it."""
+
+    def __init__(self, settings: LiveSettings, fleet: Fleet, program: list[str], folder: Path) -> None:
+        self._settings, self._fleet, self._program, self._folder = settings, fleet, program, folder
+        self._marks = folder / "marks"
+        self._running: Running | None = None
+        self._asker = LiveCloser(settings, KafkaLogs(settings), Parameters(), clock.now)
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._running = self._fleet.start(
+            "closer", name="closer", program=self._program, environment={"HEADWAY_BENCH_MARKS": str(self._marks)}
+        )
+        self._running.ready(WAIT_SECONDS)
+
+    def stop(self, *, forget: bool = False) -> None:
+        """Stop it; forget: its segments too."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+        if forget:
+            shutil.rmtree(self.state)
+
+    @property
+    def state(self) -> Path:
+        """Where it keeps its segments."""
+        return self._folder / "closer"
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        if self._running is None:
+            raise ValueError("no closer runs")
+        return self._running.process.pid
+
+    @property
+    def peak(self) -> int:
+        """Bytes it held at most."""
+        return peak_bytes(self.pid)
+
+    @property
+    def processor(self) -> float:
+        """Seconds it used so far."""
+        return processor_seconds(self.pid)
+
+    def close(self, day: date) -> ClosedDay:
+        """Ask for a close and wait for it; its parts by the closer's own marks, the whole by the broker's times of arrival."""
+        before = self._written()
+        digest = wait_for(self._asker, ask(self._asker, day), WAIT_SECONDS)
+        time.sleep(0.5)
+        marks = self._marks_from(before)
+        requested, completed = self._control_times()
+        return _closed(marks, requested, completed, digest)
+
+    def restart(self, day: date, *, forget: bool = False) -> Restart:
+        """Stop the closer, start it again (forget: without its segments), and close a day as soon as it is ready.
+
+        One that has not been told yet that it leads computes the newest close before it is ready, as a follower does.
+        """
+        self.stop(forget=forget)
+        before, begin = self._written(), time.time()
+        self.start()
+        ready = time.time() - begin
+        digest = wait_for(self._asker, ask(self._asker, day), WAIT_SECONDS)
+        read = [(float(at), float(used)) for at, used, where in self._marks_from(before) if where == "reading"]
+        (first, used_first), (last, used_last) = read[0], read[-1]
+        out = Restart(ready, self._control_times()[1] - begin, last - first, self.processor, used_last - used_first, digest)
+        log(f"ready after {out.ready:.1f} s, closed after {out.closed:.1f} s, {out.reading:.1f} s of it reading")
+        return out
+
+    def _written(self) -> int:
+        return self._marks.stat().st_size if self._marks.exists() else 0
+
+    def _marks_from(self, begin: int) -> list[list[str]]:
+        """Seconds, processor seconds and point, of what was written since."""
+        with self._marks.open("r", encoding="utf-8") as file:
+            file.seek(begin)
+            return [line.rstrip("\n").split(" ", 2) for line in file]
+
+    def _control_times(self) -> tuple[float, float]:
+        """When the newest request and its completion were appended."""
+        at: dict[str, float] = {}
+
+        def keep(_: int, records: Any) -> None:  # noqa: ANN401 (records of aiokafka)
+            for record in records:
+                at[json.loads(record.value)["record"]] = record.timestamp / 1000
+
+        KafkaLogs(self._settings).behind(topology.CONTROL, {}, keep)
+        return at["requested"], at["completed"]
+
+
+def _closed(marks: list[list[str]], requested: float, completed: float, digest: str) -> ClosedDay:
+    wall: dict[str, float] = {}
+    used: dict[str, float] = {}
+    for at, processor, where in marks:
+        first = where != "reading"
+        if not (first and where in wall):
+            wall[where], used[where] = float(at), float(processor)
+    steps = {
+        "wake up": ("", "requested"),
+        "read": ("requested", "reading"),
+        "merge, score, decide": ("reading", "digest"),
+        "digest": ("digest", "scored"),
+        "readings as JSON": ("scored", "before decided"),
+        "decided, published, completed": ("before decided", ""),
     }
-    positions = closer.chain.completed[-1][0].positions
-    before = closer.chain.completed[-2][0].positions if len(closer.chain.completed) > 1 else {}
-    records = sum(offset - before.get(place, 0) for place, offset in positions.items())
-    shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items())
-    return [
-        {"what": what, "measured": f"{end - begin:.1f} s ({shown})", "goal": goal},
-        {"what": "… read at", "measured": f"{records / read_seconds:,.0f} registers a second", "goal": "50,000"},
-        {"what": "… CPU", "measured": f"{cpu:.1f} s", "goal": ""},
-    ]
-
-
-def _days(file: Path) -> list[tuple[date, int]]:
-    """Each school day and the byte at which its registers begin: a day's stand together."""
-    out: list[tuple[date, int]] = []
-    size, at = file.stat().st_size, 0
-    with file.open("rb") as source:
-        while at < size:
-            source.seek(at)
-            day = datetime.fromisoformat(json.loads(source.readline())["attendance_date"]).date()
-            if not out or out[-1][0] != day:
-                out.append((day, at))
-            at = _next_day(source, at, size, day)
+    wall[""], used[""] = requested, used["requested"]
+    parts = {name: wall[end] - wall[begin] for name, (begin, end) in steps.items() if end}
+    parts["decided, published, completed"] = completed - wall["before decided"]
+    cores = {name: used[end] - used[begin] for name, (begin, end) in steps.items() if end}
+    out = ClosedDay(completed - requested, parts, cores, digest)
+    log(f"closed in {out.seconds:.1f} s: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items()))
     return out
-
-
-def _next_day(source: BinaryIO, low: int, size: int, day: date) -> int:
-    """The first line behind `low` that is of another day, found by halving."""
-    mark, step = f'"attendance_date": "{day}"'.encode(), 1 << 24
-    high = low
-    while high < size:
-        high = min(high + step, size)
-        source.seek(high)
-        source.readline()
-        line = source.readline()
-        if not line or mark not in line:
-            break
-    while high - low > 1024:
-        middle = (low + high) // 2
-        source.seek(middle)
-        source.readline()
-        line = source.readline()
-        low, high = (middle, high) if line and mark in line else (low, middle)
-    source.seek(low)
-    source.readline()
-    at = source.tell()
-    while (line := source.readline()) and mark in line:
-        at = source.tell()
-    return at if line else size
-
-
-async def _produce(settings: LiveSettings, file: Path, begin: int, end: int) -> tuple[float, int]:
-    """Lines between two bytes of a file, as whole batches by partition; seconds and records."""
-    topic, partitions = settings.topic(topology.REGISTERS), topology.REGISTERS.partitions
-    producer = AIOKafkaProducer(**settings.client(), acks="all", enable_idempotence=True, max_batch_size=250_000, linger_ms=0)
-    await producer.start()
-    started, records, at = time.perf_counter(), 0, begin
-    place: dict[bytes, int] = {}
-    try:
-        with file.open("rb") as source:
-            source.seek(begin)
-            while at < end:
-                builders = [producer.create_batch() for _ in range(partitions)]
-                sends = []
-                for _ in range(PIECE):
-                    line = source.readline()
-                    at += len(line)
-                    key = line[8 : line.index(b",")]
-                    p = place.get(key)
-                    if p is None:
-                        p = place[key] = (murmur2(key) & 0x7FFFFFFF) % partitions
-                    if builders[p].append(key=key, value=line[:-1], timestamp=None) is None:
-                        sends.append(await producer.send_batch(builders[p], topic, partition=p))
-                        builders[p] = producer.create_batch()
-                        builders[p].append(key=key, value=line[:-1], timestamp=None)
-                    records += 1
-                    if at >= end:
-                        break
-                sends += [await producer.send_batch(b, topic, partition=p) for p, b in enumerate(builders) if b.record_count()]
-                await asyncio.gather(*sends)
-                print(f"\r{records:>10,} produced, {time.perf_counter() - started:.0f} s", end="", file=sys.stderr, flush=True)
-    finally:
-        await producer.stop()
-    print(file=sys.stderr)
-    return time.perf_counter() - started, records
-
-
-def _some(settings: LiveSettings) -> dict[int, int]:
-    """About a million records from the beginning, by partition."""
-    ends = positions_of(topology.REGISTERS, asyncio.run(end_offsets(settings, topology.REGISTERS)))
-    return {p: min(end, FLOOR_RECORDS // len(ends)) for p, end in ends.items()}
-
-
-def _floors(settings: LiveSettings, *, quix: bool) -> Iterator[dict[str, Any]]:
-    upto = _some(settings)
-    records = sum(upto.values())
-    for name, run in (("our reader (aiokafka, exact positions)", _by_reader), ("kafka-python loop", _by_kafka_python)):
-        store = RegisterStore()
-        begin = time.perf_counter()
-        run(settings, upto, store)
-        rate = len(store) / (time.perf_counter() - begin)
-        yield {"what": f"{name}, {records:,} registers decoded, added up, stored", "measured": f"{rate:,.0f} a second", "goal": ""}
-    begin = time.perf_counter()
-    asyncio.run(read(settings, topology.REGISTERS, {}, upto, lambda _, __: None))
-    yield {"what": "plain aiokafka loop, bytes only", "measured": f"{records / (time.perf_counter() - begin):,.0f} a second", "goal": ""}
-    if quix:
-        yield from _quix(settings, records)
-
-
-def _by_reader(settings: LiveSettings, upto: Mapping[int, int], store: RegisterStore) -> None:
-    asyncio.run(read(settings, topology.REGISTERS, {}, upto, lambda _, got: store.add(judged(got)[0])))
-
-
-def _by_kafka_python(settings: LiveSettings, upto: Mapping[int, int], store: RegisterStore) -> None:
-    consumer = KafkaConsumer(**settings.client(), auto_offset_reset="none", enable_auto_commit=False, max_partition_fetch_bytes=8 * 2**20)
-    places = {TopicPartition(settings.topic(topology.REGISTERS), p): end for p, end in upto.items()}
-    consumer.assign(list(places))
-    for place in places:
-        consumer.seek(place, 0)
-    left = dict(places)
-    while left:
-        for place, got in consumer.poll(timeout_ms=1000, max_records=5000).items():
-            wanted = [r for r in got if r.offset < places[place]]
-            if wanted:
-                store.add(judged(wanted)[0])
-            if got[-1].offset + 1 >= places[place]:
-                left.pop(place, None)
-                consumer.pause(place)
-    consumer.close()
-
-
-def _quix(settings: LiveSettings, records: int) -> Iterator[dict[str, Any]]:
-    """In an environment of its own: its pins are not ours."""
-    with tempfile.TemporaryDirectory(prefix="headway-quix-") as folder:
-        venv.create(folder, with_pip=True)
-        python = Path(folder) / "bin" / "python"
-        subprocess.run([python, "-m", "pip", "install", "-q", QUIX, "msgspec"], check=True)
-        for state in ("no", "yes"):
-            script = Path(__file__).with_name("quix_loop.py")
-            done = subprocess.run(
-                [python, script, settings.kafka, settings.topic(topology.REGISTERS), str(min(records, 200_000)), state, folder],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            said = (
-                done.stdout.strip().splitlines()[-1]
-                if done.returncode == 0 and done.stdout.strip()
-                else f"did not run: {done.stderr[-200:]}"
-            )
-            yield {
-                "what": f"Quix Streams 3.28.1, {'RocksDB state' if state == 'yes' else 'no state'}, decoded and added up",
-                "measured": said,
-                "goal": "",
-            }
-
-
-def _schools(settings: LiveSettings) -> str:
-    return f"{len(KafkaLogs(settings).readings(1)):,}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,236 +1,164 @@
-"""One `headway worker` on real Kafka: registers a second, a burst, and how long a register waits for its provisional reading.
-
-usage: python -m benchmarks.live_worker [--kafka HOST:PORT] [--schools 24000] [--seconds 60] [--with-close]
-Registers of five year groups (480 bytes) of as many schools, through a broker that shares this machine; writes
-docs/evidence/live_worker.md. `--with-close`: a closer closes the first day while registers come.
-"""
+"""One `headway worker`: a backlog event by event, bursts, a steady rate, and the wait from a register's append to its reading's."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
-import tempfile
 import time
-import uuid
-from contextlib import ExitStack
-from datetime import date
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
-from aiokafka import AIOKafkaProducer
 
-from benchmarks.england_year import write_england
-from benchmarks.evidence import write
-from deploy.kafka.broker import Broker
-from models.parameters import Parameters
-from streams import clock, topology
-from streams.close_command import ask, wait_for
-from streams.kafka_logs import KafkaLogs, positions_of
-from streams.live_closer import LiveCloser
-from streams.live_settings import LiveSettings
+from benchmarks.live_load import fill, log, peak_bytes, processor_seconds, send
+from streams import topology
+from streams.kafka_logs import positions_of
 from streams.log_reader import end_offsets, read
-from streams.reference import read_reference
-from streams.reference_publish import publish_reference
-from streams.topics import declare
-from tests.live.fleet import Fleet, Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-EVENTS_ONLY = "import streams.worker_intake as w; w.BEHIND_MAX = 10**9; from streams.command import main; main()"
+    from benchmarks.live_load import HalfDay
+    from streams.live_settings import LiveSettings
+    from streams.topology import Log
+    from tests.live.fleet import Fleet, Running
+
+__all__ = ["Waits", "Workers"]
+
+EVENTS_ONLY = "import streams.worker_intake as w; w.BEHIND_MAX = 10**9; w.STALE_SECONDS = 1e9; from streams.command import main; main()"
 """A worker that never reads in bulk what has come since its start."""
-BURST = 22_000
-RATE = 200
-TICKS = os.sysconf("SC_CLK_TCK")
+WAIT_SECONDS = 120
 
 
-def processor_seconds(one: Running) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{one.process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+@dataclass
+class Waits:
+    """Seconds from a register's append to its reading's, of a steady rate; processor seconds per 1,000; registers without a reading."""
+
+    p50: float
+    p99: float
+    longest: float
+    processor: float
+    without: int
+    registers: int
 
 
-def taken(one: Running) -> float:
-    """Records that the worker says it has taken in."""
-    lines = httpx.get(f"http://127.0.0.1:{one.port}/metrics", timeout=5).text.splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("headway_registers_total "))
+class Workers:
+    """One worker at a time."""
 
+    def __init__(self, settings: LiveSettings, fleet: Fleet) -> None:
+        self._settings, self._fleet = settings, fleet
+        self._running: Running | None = None
 
-async def send(settings: LiveSettings, lines: Sequence[bytes], rate: float | None = None) -> dict[int, float]:
-    """Send registers at a rate, or as fast as it goes; when each was sent, by URN."""
-    producer = AIOKafkaProducer(**settings.client(), acks="all", enable_idempotence=True, linger_ms=5 if rate is None else 1)
-    await producer.start()
-    sent, waiting, begin = {}, [], time.time()
-    try:
-        for i, line in enumerate(lines):
-            if rate is not None and (ahead := begin + i / rate - time.time()) > 0:
-                await asyncio.sleep(ahead)
-            urn = json.loads(line)["urn"] if rate is not None else int(line[8 : line.index(b",")])
-            sent[urn] = time.time()
-            waiting.append(await producer.send(settings.topic(topology.REGISTERS), line, str(urn).encode()))
-        await asyncio.gather(*waiting)
-    finally:
-        await producer.stop()
-    return sent
+    def start(self, *, events_only: bool = False) -> None:
+        """Start one, and wait until it answers everything."""
+        program = [sys.executable, "-c", EVENTS_ONLY] if events_only else None
+        self._running = self._fleet.start("worker", program=program)
+        self._running.ready(WAIT_SECONDS)
+        time.sleep(3)
 
+    def stop(self) -> None:
+        """Stop it."""
+        self._one.stop()
+        self._running = None
 
-async def answered(settings: LiveSettings, starts: dict[str, int], session: str) -> dict[int, float]:
-    """When each school's first reading with this session was appended, of the records since some positions."""
-    out: dict[int, float] = {}
+    @property
+    def _one(self) -> Running:
+        if self._running is None:
+            raise ValueError("no worker runs")
+        return self._running
 
-    def take(_: int, records: Sequence[Any]) -> None:
-        for record in records:
-            for said in json.loads(record.value):
-                if session in said["sessions"]:
-                    out[said["urn"]] = min(out.get(said["urn"], 9e9), record.timestamp / 1000)
+    @property
+    def peak(self) -> int:
+        """Bytes it held at most."""
+        return peak_bytes(self._one.process.pid)
 
-    ends = await end_offsets(settings, topology.PROVISIONAL)
-    if any(starts[name] < end for name, end in ends.items()):
-        log = topology.PROVISIONAL
-        await read(settings, log, positions_of(log, starts), positions_of(log, ends), take)
-    return out
+    def processor(self) -> float:
+        """Seconds it used so far."""
+        return processor_seconds(self._one.process.pid)
 
+    def _taken(self) -> float:
+        lines = httpx.get(f"http://127.0.0.1:{self._one.port}/metrics", timeout=10).text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("headway_registers_total "))
 
-def wait_until(one: Running, count: float, seconds: float = 120) -> float:
-    """When so many records were taken in."""
-    until = time.time() + seconds
-    while taken(one) < count:
-        if time.time() > until or one.process.poll() is not None:
-            raise TimeoutError(f"{taken(one)} of {count}:\n{one.tail()}")
-        time.sleep(0.05)
-    return time.time()
+    def backlog(self, half: HalfDay, places: dict[bytes, int]) -> tuple[float, float]:
+        """Registers a second and processor seconds per 1,000 of a backlog: the worker is held still while it is produced."""
+        before, used, pid = self._taken(), self.processor(), self._one.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            asyncio.run(fill(self._settings, half.lines, places))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        begin, count = time.monotonic(), len(half.lines)
+        while self._taken() < before + count:
+            if time.monotonic() - begin > WAIT_SECONDS or self._one.process.poll() is not None:
+                raise TimeoutError(f"{self._taken() - before} of {count}:\n{self._one.tail()}")
+            time.sleep(0.05)
+        wall = time.monotonic() - begin
+        log(f"backlog of {count:,}, event by event: {count / wall:,.0f} a second")
+        return count / wall, 1000 * (self.processor() - used) / count
 
+    def burst(self, half: HalfDay, count: int) -> tuple[float, float]:
+        """Seconds from the first send until every school has its reading; of them, until all was acknowledged."""
+        starts = asyncio.run(end_offsets(self._settings, topology.PROVISIONAL))
+        begin = asyncio.run(send(self._settings, half.lines[:count]))
+        produced, answered = time.time() - begin, dict[int, float]()
+        while len(answered) < count:
+            time.sleep(1)
+            answered = self._answered(starts, half)
+            if time.time() - begin > WAIT_SECONDS:
+                raise TimeoutError(f"{len(answered)} of {count} schools are answered:\n{self._one.tail()}")
+        log(f"burst of {count:,}: {max(answered.values()) - begin:.1f} s, produced in {produced:.1f} s")
+        return max(answered.values()) - begin, produced
 
-def event_by_event(settings: LiveSettings, fleet: Fleet, lines: Sequence[bytes]) -> dict[str, Any]:
-    """All of it through Faust's events alone."""
-    one = fleet.start("worker", program=[sys.executable, "-c", EVENTS_ONLY])
-    one.ready()
-    used, before = processor_seconds(one), taken(one)
-    asyncio.run(send(settings, lines[:200]))  # Connections and first batches are not what is measured.
-    wait_until(one, before + 200)
-    begin, used = time.time(), processor_seconds(one)
-    asyncio.run(send(settings, lines[200:]))
-    produced = time.time() - begin
-    wall = wait_until(one, before + len(lines)) - begin
-    used = processor_seconds(one) - used
-    one.stop()
-    count = len(lines) - 200
-    return {
-        "what": f"{count:,} registers, event by event",
-        "registers/s": round(count / wall),
-        "processor, s per 1,000": round(1000 * used / count, 3),
-        "remark": f"produced in {produced:.1f} s",
-    }
+    def steady(self, half: HalfDay, lines: Sequence[bytes], rate: float, meanwhile: Callable[[], None] | None = None) -> Waits:
+        """At a steady rate, with something else done meanwhile."""
+        registers = asyncio.run(end_offsets(self._settings, topology.REGISTERS))
+        starts = asyncio.run(end_offsets(self._settings, topology.PROVISIONAL))
+        used = self.processor()
 
+        async def both() -> None:
+            other = asyncio.create_task(asyncio.to_thread(meanwhile or (lambda: None)))
+            await send(self._settings, lines, rate)
+            await other
 
-def burst(settings: LiveSettings, fleet: Fleet, lines: Sequence[bytes]) -> dict[str, Any]:
-    """Until every school of a burst has its reading."""
-    one = fleet.start("worker")
-    one.ready()
-    time.sleep(3)
-    starts = asyncio.run(end_offsets(settings, topology.PROVISIONAL))
-    begin, used = time.time(), processor_seconds(one)
-    sent = asyncio.run(send(settings, lines))
-    produced, held = time.time() - begin, dict[int, float]()
-    while len(held) < len(sent):
-        time.sleep(0.5)
-        held = asyncio.run(answered(settings, starts, "PM"))
-        if time.time() - begin > 60:
-            raise TimeoutError(f"{len(held)} of {len(sent)} schools are answered:\n{one.tail()}")
-    wall = max(held.values()) - begin
-    time.sleep(2)
-    used = processor_seconds(one) - used
-    one.stop()
-    return {
-        "what": f"burst of {len(lines):,}, until every school has its reading",
-        "registers/s": round(len(lines) / wall),
-        "processor, s per 1,000": round(1000 * used / len(lines), 3),
-        "remark": f"{wall:.1f} s from the first send; produced in {produced:.1f} s",
-    }
+        asyncio.run(both())
+        time.sleep(4)
+        used = self.processor() - used
+        appended = dict[int, float]()
+        for at, value in self._between(topology.REGISTERS, registers):
+            register = json.loads(value)
+            appended[register["urn"]] = at
+        answered = self._answered(starts, half)
+        waits = np.array([answered[urn] - at for urn, at in appended.items() if urn in answered])
+        p50, p99 = np.quantile(waits, (0.5, 0.99)).tolist()
+        without = len(appended) - len(waits)
+        log(f"{rate:.0f} a second: p50 {p50:.2f} s, p99 {p99:.2f} s, longest {waits.max():.2f} s, {without} without a reading")
+        return Waits(p50, p99, float(waits.max()), 1000 * used / len(lines), without, len(lines))
 
+    def _answered(self, starts: dict[str, int], half: HalfDay) -> dict[int, float]:
+        """When each school's first reading with this session was appended, since some positions."""
+        out: dict[int, float] = {}
+        for at, value in self._between(topology.PROVISIONAL, starts):
+            for said in json.loads(value):
+                if said["attendance_date"] == str(half.day) and half.session in said["sessions"]:
+                    out[said["urn"]] = min(out.get(said["urn"], at), at)
+        return out
 
-def steady(settings: LiveSettings, fleet: Fleet, lines: Sequence[bytes], closing: Callable[[], float] | None = None) -> dict[str, Any]:
-    """At a steady rate: the wait from the sending of a register to the append of its reading."""
-    one = fleet.start("worker")
-    one.ready()
-    time.sleep(3)
-    starts = asyncio.run(end_offsets(settings, topology.PROVISIONAL))
-    used = processor_seconds(one)
+    def _between(self, of: Log, starts: dict[str, int]) -> list[tuple[float, bytes]]:
+        """Time of arrival and value of what has come since."""
+        out: list[tuple[float, bytes]] = []
 
-    async def both() -> tuple[dict[int, float], float]:
-        close = asyncio.create_task(asyncio.to_thread(closing or float))
-        return await send(settings, lines, RATE), await close
+        def take(_: int, records: Sequence[Any]) -> None:
+            out.extend((record.timestamp / 1000, record.value) for record in records)
 
-    sent, closed = asyncio.run(both())
-    time.sleep(3)
-    used = processor_seconds(one) - used
-    held = asyncio.run(answered(settings, starts, json.loads(lines[0])["session"]))
-    waits = np.array([held[urn] - at for urn, at in sent.items() if urn in held])
-    one.stop()
-    p50, p99 = np.quantile(waits, (0.5, 0.99))
-    return {
-        "what": f"{RATE} a second for {len(lines) // RATE} s" + (", a close of all schools meanwhile" if closing else ""),
-        "registers/s": RATE,
-        "processor, s per 1,000": round(1000 * used / len(lines), 3),
-        "remark": f"to the reading: p50 {p50:.2f} s, p99 {p99:.2f} s, longest {waits.max():.2f} s; {len(sent) - len(waits)} without one"
-        + (f"; the close took {closed:.1f} s" if closing else ""),
-    }
+        async def all_of_it() -> None:
+            ends = await end_offsets(self._settings, of)
+            if any(starts[name] < end for name, end in ends.items()):
+                await read(self._settings, of, positions_of(of, starts), positions_of(of, ends), take)
 
-
-def main() -> None:
-    """Measure and write the page."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--kafka")
-    arguments.add_argument("--schools", type=int, default=24_000)
-    arguments.add_argument("--seconds", type=int, default=60)
-    arguments.add_argument("--with-close", action="store_true")
-    arguments.add_argument("--only", default="event burst steady")
-    given = arguments.parse_args()
-    rows = []
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headway-worker-")))
-        kafka = given.kafka or stack.enter_context(Broker(folder / "kafka")).start().bootstrap
-        settings = LiveSettings(kafka=kafka, topic_prefix=f"b{uuid.uuid4().hex[:8]}.", replication_factor=1)
-        declare(settings)
-        write_england(folder, schools=given.schools, days=2, layout="jsonl", corrected=0.0, seed=1)
-        publish_reference(settings, read_reference(*(folder / f"{name}.csv" for name in ("schools", "targets", "calendar"))))
-        lines = (folder / "sessions.jsonl").read_bytes().splitlines()
-        am, pm, then = (lines[i * given.schools : (i + 1) * given.schools] for i in range(3))
-        fleet = stack.enter_context(Fleet(settings, folder))
-        if "event" in given.only:
-            rows.append(event_by_event(settings, fleet, am))
-        if "burst" in given.only:
-            rows.append(burst(settings, fleet, pm[:BURST]))
-        if "steady" in given.only:
-            rows.append(steady(settings, fleet, then[: given.seconds * RATE]))
-        if given.with_close:
-            rows.append(with_close(settings, fleet, lines, given))
-    for row in rows:
-        print(json.dumps(row))
-    if given.only == "event burst steady":
-        notes = ["Broker, producer, worker (and closer) share the cores. A reading is appended at most every 250 ms for each partition."]
-        write("live_worker", "One worker on Kafka", "python -m benchmarks.live_worker --with-close", rows, notes)
-
-
-def with_close(settings: LiveSettings, fleet: Fleet, lines: Sequence[bytes], given: argparse.Namespace) -> dict[str, Any]:
-    """A steady rate while the first day of all schools is closed by a closer beside the worker."""
-    fleet.start("closer").ready(180)
-    asker = LiveCloser(settings, KafkaLogs(settings), Parameters(), clock.now)
-    day = json.loads(lines[0])["attendance_date"]
-
-    def close() -> float:
-        time.sleep(10)
-        begin = time.time()
-        wait_for(asker, ask(asker, date.fromisoformat(day)), 300)
-        return time.time() - begin
-
-    return steady(settings, fleet, lines[3 * given.schools :][: given.seconds * RATE], close)
-
-
-if __name__ == "__main__":
-    main()
+        asyncio.run(all_of_it())
+        return out
