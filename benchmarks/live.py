@@ -60,7 +60,7 @@ class Measured:
     produced: float = 0
     broker: float = 0
     """Processor seconds of the broker for 1,000 registers that come in, at the speed of a backfill."""
-    readers: dict[str, list[float]] = field(default_factory=dict)
+    readers: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     first: ClosedDay | None = None
     closes: list[ClosedDay] = field(default_factory=list)
     corrected: ClosedDay | None = None

@@ -70,7 +70,7 @@ def _given(measured: T | None) -> T:
 def goals(m: Measured) -> list[Goal]:
     """Each goal of the live runner beside what was measured."""
     quiet, closing = _given(m.quiet), _given(m.closing)
-    ours, nothing, first = next(iter(m.readers.values())), _given(m.nothing), _given(m.first)
+    ours, nothing, first = [a for a, _ in next(iter(m.readers.values()))], _given(m.nothing), _given(m.first)
     backlog, burst, days = [a for a, _ in m.backlog], [a for a, _ in m.burst], [c.seconds for c in m.closes]
     meanwhile = f"the close of {m.schools:,} schools took {_given(m.close_meanwhile).seconds:.1f} s meanwhile"
     again = f"from the start of the process; {nothing.reading:.0f} s reading; the first time, but for a week, {first.seconds:.0f} s"
@@ -113,12 +113,23 @@ def _waits(waits: Any) -> str:  # noqa: ANN401 (a Waits)
 
 
 def _readers(m: Measured) -> list[dict[str, Any]]:
-    rounds = m.readers | {"our worker through Faust: judged, held, answered": [a for a, _ in m.backlog]}
-    ours = median(next(iter(m.readers.values())))
+    rounds = m.readers | {"our worker through Faust: judged, held, answered": m.backlog}
+    ours = _medians(next(iter(m.readers.values())))
     return [
-        {"who": who, "registers/s": _number(median(got)), "of our closer's": f"{median(got) / ours:.2f}", "rounds": _shown(got)}
-        for who, got in rounds.items()
+        {
+            "who": who,
+            "registers/s": _number(rate),
+            "of our closer's": f"{rate / ours[0]:.2f}",
+            "processor s per 1,000": f"{used:.4f}",
+            "of our closer's processor": f"{used / ours[1]:.2f}",
+            "rounds, registers/s": _shown([a for a, _ in rounds[who]]),
+        }
+        for who, (rate, used) in ((who, _medians(got)) for who, got in rounds.items())
     ]
+
+
+def _medians(rounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return median([a for a, _ in rounds]), median([b for _, b in rounds])
 
 
 def _parts(m: Measured) -> list[dict[str, Any]]:

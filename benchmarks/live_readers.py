@@ -33,7 +33,7 @@ PIECE = 5_000
 
 
 class Readers:
-    """Each gives registers a second, over about `records` of them from the beginning of each partition."""
+    """Each gives registers a second and processor seconds per 1,000, over about `records` of them from the beginning of each partition."""
 
     def __init__(self, settings: LiveSettings, records: int, folder: Path, *, quix: bool) -> None:
         self._settings, self._folder = settings, folder
@@ -41,7 +41,7 @@ class Readers:
         self._upto = {p: min(end, records // len(ends)) for p, end in ends.items()}
         self.records = sum(self._upto.values())
         self._topic = settings.topic(topology.REGISTERS)
-        self.all: dict[str, Callable[[], float]] = {
+        self.all: dict[str, Callable[[], tuple[float, float]]] = {
             "our closer's reader (aiokafka; exact positions, every offset accounted for)": lambda: self._timed(self._ours),
             "plain aiokafka loop, the same kernel": lambda: self._timed(lambda store: asyncio.run(self._aiokafka(store))),
             "plain kafka-python loop, the same kernel": lambda: self._timed(self._kafka_python),
@@ -54,22 +54,22 @@ class Readers:
                 "Quix Streams 3.28.1, with state: record by record, RocksDB": lambda: self._quix("state"),
             }
 
-    def play(self, rounds: int) -> dict[str, list[float]]:
+    def play(self, rounds: int) -> dict[str, list[tuple[float, float]]]:
         """So many rounds, each begun by another one."""
-        out: dict[str, list[float]] = {name: [] for name in self.all}
+        out: dict[str, list[tuple[float, float]]] = {name: [] for name in self.all}
         names = list(self.all)
         for turn in range(rounds):
             for name in names[turn:] + names[:turn]:
                 out[name].append(self.all[name]())
-                log(f"{name}: {out[name][-1]:,.0f} a second")
+                log(f"{name}: {out[name][-1][0]:,.0f} a second, {out[name][-1][1]:.4f} processor s per 1,000")
         return out
 
-    def _timed(self, run: Callable[[RegisterStore], None]) -> float:
-        store, begin = RegisterStore(), time.perf_counter()
+    def _timed(self, run: Callable[[RegisterStore], None]) -> tuple[float, float]:
+        store, begin, used = RegisterStore(), time.perf_counter(), time.process_time()
         run(store)
         if len(store) != self.records:
             raise ValueError(f"{len(store)} registers of {self.records} were read")
-        return len(store) / (time.perf_counter() - begin)
+        return len(store) / (time.perf_counter() - begin), 1000 * (time.process_time() - used) / len(store)
 
     def _ours(self, store: RegisterStore) -> None:
         asyncio.run(read(self._settings, topology.REGISTERS, {}, self._upto, lambda _, got: store.add(judged(got)[0])))
@@ -109,7 +109,7 @@ class Readers:
         subprocess.run([python, "-m", "pip", "install", "-q", QUIX, "msgspec", "numpy"], check=True)
         return python
 
-    def _quix(self, how: str) -> float:
+    def _quix(self, how: str) -> tuple[float, float]:
         given = [self._settings.kafka, self._topic, str(self.records), how, str(self._folder)]
         root = Path(__file__).resolve().parents[1]
         done = subprocess.run(
@@ -122,4 +122,5 @@ class Readers:
         )
         if done.returncode:
             raise ValueError(f"Quix ended with {done.returncode}: {done.stderr[-500:]}")
-        return float(done.stdout.split()[-1])
+        rate, used = done.stdout.split()[-2:]
+        return float(rate), float(used)
