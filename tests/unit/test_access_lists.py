@@ -40,7 +40,9 @@ def names(logs: tuple[topology.Log, ...]) -> set[str]:
             {"attendance.acknowledgement.v1"},
         ),
         pytest.param("reference", VERSIONS, VERSIONS),
-        pytest.param("close", {"attendance.close.v1", "attendance.alert.v1", "attendance.reading.v1"} | INPUTS | VERSIONS, {"attendance.close.v1"}),
+        pytest.param(
+            "close", {"attendance.close.v1", "attendance.alert.v1", "attendance.reading.v1"} | INPUTS | VERSIONS, {"attendance.close.v1"}
+        ),
         pytest.param(
             "ops",
             {"attendance.close.v1", "attendance.rejected.v1"} | INPUTS,
