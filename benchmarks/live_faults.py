@@ -33,9 +33,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--kills", type=int, default=200)
     arguments.add_argument("--log", type=Path)
+    arguments.add_argument("--note", default="", help="what else a reader must know of these figures")
     given = arguments.parse_args()
     if given.log is not None:
-        _page(given.log, given.kills)
+        _page(given.log, given.kills, given.note)
         return
     log = Path(tempfile.mkdtemp(prefix="headway-faults-")) / "figures.jsonl"
     ends = [
@@ -47,11 +48,12 @@ def main() -> None:
         run(log, "leaves_no_trace", HEADWAY_SOAK_DAYS=190),
     ]
     print("\n".join(ends))
-    _page(log, given.kills)
+    _page(log, given.kills, given.note)
     sys.exit(any("failed" in end or "error" in end for end in ends))
 
 
-def _page(log: Path, kills: int) -> None:
+def _page(log: Path, kills: int, note: str) -> None:
+    """The figures as a page."""
     rows = []
     for line in log.read_text("utf-8").splitlines() if log.exists() else ():
         figures = json.loads(line)
@@ -61,6 +63,7 @@ def _page(log: Path, kills: int) -> None:
         rows += [{"fault": f"of them: {name}", "measured": count} for name, count in where.items()]
     notes = [
         "After each fault the embedded runner, given the same records, said the same: digests, alerts and readings byte for byte, rejects.",
+        *([note] if note else []),
     ]
     write("live_faults", "Faults of the live runner", f"python -m benchmarks.live_faults --kills {kills}", rows, notes)
 
