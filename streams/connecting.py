@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING
 
 from kafka.errors import AuthorizationError, KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
 
-from schemas.errors import HeadwayError
+from streams.kafka_tools import NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.live_settings import LiveSettings
 
-__all__ = ["AccessRefused", "refusals"]
+__all__ = ["refusals"]
 
 _LOGGER = "kafka.net"
-
-
-class AccessRefused(HeadwayError):
-    """The broker does not let this principal in, or not do what it asks for; or we do not trust the broker."""
 
 
 class _Listener(logging.Handler):
@@ -38,7 +34,7 @@ class _Listener(logging.Handler):
 
 @contextmanager
 def refusals(settings: LiveSettings) -> Iterator[None]:
-    """Raises AccessRefused with the reason, where there is one to be told; other errors go on as they are."""
+    """Raises NotAllowed with the reason, where there is one to be told; other errors go on as they are."""
     logger, listener = logging.getLogger(_LOGGER), _Listener()
     logger.addHandler(listener)
     try:
@@ -46,12 +42,12 @@ def refusals(settings: LiveSettings) -> Iterator[None]:
     except AuthorizationError as error:
         who = settings.sasl_username or "who does not sign in"
         what = f" with {error.args[0]}" if isinstance(error, TopicAuthorizationFailedError) and error.args else ""
-        raise AccessRefused(
+        raise NotAllowed(
             f"{settings.kafka}: {who} may not do this{what} ({type(error).__name__}). Sign in as somebody who may: HEADWAY_SASL_USERNAME"
         ) from error
     except (KafkaTimeoutError, KafkaConnectionError) as error:
         if (why := _why("\n".join(listener.lines), settings)) is not None:
-            raise AccessRefused(f"{settings.kafka}: {why}") from error
+            raise NotAllowed(f"{settings.kafka}: {why}") from error
         raise
     finally:
         logger.removeHandler(listener)

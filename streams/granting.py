@@ -22,8 +22,7 @@ from kafka.errors import SecurityDisabledError, UnknownTopicOrPartitionError
 
 from schemas.errors import HeadwayError, WrongUsage
 from streams.access_lists import ACCESS, Entry, entries
-from streams.connecting import AccessRefused
-from streams.kafka_tools import TopicMissing
+from streams.kafka_tools import NotAllowed, TopicMissing
 from streams.topics import administrator
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def plan_access(settings: LiveSettings, who: Mapping[str, str]) -> AccessPlan:
 def grant(settings: LiveSettings, who: Mapping[str, str]) -> AccessPlan:
     """Grant what is missing and verify the lists; gives what it granted and what stood there.
 
-    Needs Alter on the cluster, which none of our principals has. Raises AccessDiffers (nothing is granted then), AccessRefused,
+    Needs Alter on the cluster, which none of our principals has. Raises AccessDiffers (nothing is granted then), NotAllowed,
     BrokerUnavailable.
     """
     with administrator(settings) as admin:
@@ -76,7 +75,7 @@ def require(settings: LiveSettings, part: str) -> None:
     """Ask the broker whether this sign-in may do what its part of the service does; to be called before anything else.
 
     A client left with a topic that it may not see says nothing (kafka-python) or asks again without a pause (aiokafka). Raises
-    TopicMissing or AccessRefused, naming every topic. Without an authorizer everybody may do everything.
+    TopicMissing or NotAllowed, naming every topic. Without an authorizer everybody may do everything.
     """
     (access,) = (one for one in ACCESS if one.name == part)
     needed = {settings.topic(log): {"READ"} for log in access.reads}
@@ -94,7 +93,7 @@ def require(settings: LiveSettings, part: str) -> None:
     ]
     if refused:
         who = settings.sasl_username or "who does not sign in"
-        raise AccessRefused(f"{settings.kafka}: {who} may not {', '.join(refused)}. Grant it with `headway topics --access`")
+        raise NotAllowed(f"{settings.kafka}: {who} may not {', '.join(refused)}. Grant it with `headway topics --access`")
 
 
 def _agreeing(found: AccessPlan) -> AccessPlan:

@@ -20,8 +20,8 @@ from kafka.errors import (
 )
 
 from schemas.errors import HeadwayError, WrongUsage
-from streams.connecting import AccessRefused, refusals
-from streams.kafka_tools import named_errors, quiet
+from streams.connecting import refusals
+from streams.kafka_tools import NotAllowed, named_errors, quiet
 from streams.topology import LOGS
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def plan(settings: LiveSettings) -> Plan:
 def declare(settings: LiveSettings) -> Plan:
     """Make what is missing and verify the rest; gives what it made and what stood there.
 
-    Raises TopicsDiffer (nothing is made then), AccessRefused, BrokerUnavailable, or WrongUsage for more copies than brokers.
+    Raises TopicsDiffer (nothing is made then), NotAllowed, BrokerUnavailable, or WrongUsage for more copies than brokers.
     """
     wanted = topics(settings)
     with administrator(settings) as admin:
@@ -178,7 +178,7 @@ def _with_settings(admin: Any, described: Mapping[str, Any]) -> Iterator[tuple[s
     answer = admin.describe_configs([ConfigResource("TOPIC", name) for name in described], config_filter="all")["topic"]
     for name, partitions in described.items():
         if not answer[name]:  # kafka-python passes over the error; no topic is without settings.
-            raise AccessRefused(f"{name}: its settings are not told. Give this principal DescribeConfigs on it; if it is new, ask again")
+            raise NotAllowed(f"{name}: its settings are not told. Give this principal DescribeConfigs on it; if it is new, ask again")
         yield name, partitions, answer[name]
 
 
