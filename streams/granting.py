@@ -18,7 +18,12 @@ from kafka.admin import (
     ResourcePatternFilter,
     ResourceType,
 )
-from kafka.errors import SecurityDisabledError, UnknownTopicOrPartitionError
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    SecurityDisabledError,
+    UnknownTopicOrPartitionError,
+)
 
 from schemas.errors import HeadwayError, WrongUsage
 from streams.access_lists import ACCESS, Entry, entries
@@ -75,7 +80,7 @@ def require(settings: LiveSettings, part: str) -> None:
     """Ask the broker whether this sign-in may do what its part of the service does; to be called before anything else.
 
     A client left with a topic that it may not see says nothing (kafka-python) or asks again without a pause (aiokafka). Raises
-    TopicMissing or NotAllowed, naming every topic. Without an authorizer everybody may do everything.
+    TopicMissing or NotAllowed, naming every topic and the group. Without an authorizer everybody may do everything.
     """
     (access,) = (one for one in ACCESS if one.name == part)
     needed = {settings.topic(log): {"READ"} for log in access.reads}
@@ -83,6 +88,7 @@ def require(settings: LiveSettings, part: str) -> None:
         needed.setdefault(settings.topic(log), set()).add("WRITE")
     with administrator(settings) as admin:
         found = {topic["name"]: topic for topic in admin.describe_topics(list(needed))}
+        groups = [settings.group(part)] if access.is_group and not _may_use(admin, settings.group(part)) else []
     missing = [name for name in needed if found[name]["error_code"] == UnknownTopicOrPartitionError.errno]
     if missing:
         raise TopicMissing(f"{settings.kafka}: there is no topic {', '.join(missing)}. Make it with `headway topics`")
@@ -91,9 +97,20 @@ def require(settings: LiveSettings, part: str) -> None:
         for name, operations in needed.items()
         if (lacks := operations - set(found[name]["authorized_operations"] or ()))
     ]
+    refused += [f"READ group {group}" for group in groups]
     if refused:
         who = settings.sasl_username or "who does not sign in"
         raise NotAllowed(f"{settings.kafka}: {who} may not {', '.join(refused)}. Grant it with `headway topics --access`")
+
+
+def _may_use(admin: Any, group: str) -> bool:  # noqa: ANN401 (kafka-python's, untyped)
+    try:
+        admin.describe_groups([group])
+    except GroupAuthorizationFailedError:
+        return False
+    except CoordinatorNotAvailableError:
+        return True  # Nobody has asked this broker for any group yet: it makes their topic now.
+    return True
 
 
 def _agreeing(found: AccessPlan) -> AccessPlan:
@@ -102,7 +119,7 @@ def _agreeing(found: AccessPlan) -> AccessPlan:
     return found
 
 
-def _plan(admin: Any, settings: LiveSettings, who: Mapping[str, str]) -> AccessPlan:  # noqa: ANN401 (kafka-python's, untyped)
+def _plan(admin: Any, settings: LiveSettings, who: Mapping[str, str]) -> AccessPlan:  # noqa: ANN401 (the same)
     wanted = entries(settings, who)
     resources = sorted({(entry.resource, entry.name) for entry in wanted})
     there: set[Entry] = set()

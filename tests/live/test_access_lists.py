@@ -209,7 +209,8 @@ def test_a_part_under_a_wrong_name_is_told_what_it_lacks(broker: SecuredBroker, 
         require(may("producer"), "casebook")
     assert str(raised.value) == (
         f"{broker.bootstrap}: producer may not READ {PREFIX}attendance.alert.v1, READ {PREFIX}attendance.reading.v1, "
-        f"READ {PREFIX}attendance.close.v1, READ {PREFIX}attendance.rejected.v1, WRITE {PREFIX}attendance.acknowledgement.v1. "
+        f"READ {PREFIX}attendance.close.v1, READ {PREFIX}attendance.rejected.v1, WRITE {PREFIX}attendance.acknowledgement.v1, "
+        f"READ group {PREFIX}headway-casebook. "
         "Grant it with `headway topics --access`"
     )
     with pytest.raises(TopicMissing, match="Make it with `headway topics`"):
