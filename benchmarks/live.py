@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.england_year import england, write_england
+from benchmarks.evidence import EVIDENCE
 from benchmarks.live_closer import ClosedDay, Closers, Restart
 from benchmarks.live_load import Noise, Year, broker_seconds, fill, log
-from benchmarks.live_page import write_page
+from benchmarks.live_page import origin, write_page
 from benchmarks.live_readers import Readers
 from benchmarks.live_worker import Waits, Workers
 from deploy.kafka.broker import Broker
@@ -195,6 +197,14 @@ class Run:
         self._noise.stage("the whole year from nothing, and a close")
 
 
+def remembered(measured: dict[str, Any]) -> Measured:
+    """As it stands in live.json."""
+    kinds = {"first": ClosedDay, "corrected": ClosedDay, "close_meanwhile": ClosedDay, "quiet": Waits, "closing": Waits}
+    kinds |= {"segments": Restart, "nothing": Restart}
+    single = {name: kind(**measured[name]) for name, kind in kinds.items()}
+    return Measured(**measured | single | {"closes": [ClosedDay(**one) for one in measured["closes"]]})
+
+
 def main() -> None:
     """Measure, and write the page at full size."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -203,7 +213,12 @@ def main() -> None:
     arguments.add_argument("--seconds", type=int, default=60, help="of the steady rates")
     arguments.add_argument("--year", type=Path, help="where `england_year` has written such a year, or shall")
     arguments.add_argument("--no-quix", action="store_true", help="installs nothing")
+    arguments.add_argument("--page", action="store_true", help="write the page again from live.json; measures nothing")
     given = arguments.parse_args()
+    if given.page:
+        raw = json.loads((EVIDENCE / "live.json").read_text("utf-8"))
+        write_page(remembered(raw["measured"]), raw["provenance"], keep=True)
+        return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headway-live-")))
         where = given.year or folder / "year"
@@ -219,7 +234,7 @@ def main() -> None:
         dates = [date(1970, 1, 1) + timedelta(days=day) for day in england(given.schools, given.days, 1).dates.tolist()]
         Run(settings, Year(file, given.schools, dates), fleet, folder, out).play(given.seconds, quix=not given.no_quix)
     full = (given.schools, given.days) == (24_000, 190)
-    write_page(out, "python -m benchmarks.live", keep=full)
+    write_page(out, origin("python -m benchmarks.live"), keep=full)
 
 
 if __name__ == "__main__":
