@@ -96,6 +96,8 @@ def test_a_service_of_parts_that_sign_in_does_all_its_work(broker: SecuredBroker
     assert readings
     assert {reading.headers["close_id"].decode() for reading in readings} == {closed["close_id"]}
     assert len(records(as_["ops"], topology.REJECTS)) == 1
+    for given in (["list"], ["replay"], ["accept", "--by", "ops-1", "--reason", "a line that was never a register"]):
+        done(as_["ops"], "rejects", *given)
     everything = logs + broker.log.read_text("utf-8", "replace")
     passwords = {part: as_[part].password().get_secret_value() for part in PARTS}
     assert [part for part, password in passwords.items() if password in everything] == []
