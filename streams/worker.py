@@ -148,6 +148,10 @@ class Desk:
         share = self._shares.get(partition)
         return self._begin.get(partition, 0) if share is None else share.next
 
+    def reaches(self, partition: int) -> int:
+        """How far the log is known to reach: to the last close's position and to what was taken in."""
+        return max(self.next(partition), self._since.get(partition, 0))
+
     def take(self, records: Mapping[int, Sequence[Record]]) -> list[Outgoing]:
         """Registers in, by partition, in order; the dead letters to be published before they count as done."""
         listed = [(partition, record) for partition, some in records.items() for record in some]

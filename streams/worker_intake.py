@@ -8,6 +8,7 @@ come after it as known. So nothing here depends on what Faust committed, skipped
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from schemas.errors import HeadwayError
 from streams import topology
 from streams.kafka_logs import positions_of
 from streams.kafka_publish import Outgoing
-from streams.log_reader import Ends, read
+from streams.log_reader import Ends, PositionLost, read
 from streams.worker import Desk, Record
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ STALE_SECONDS = 2.0
 """What has been in the log for so long and was not delivered is read in bulk."""
 LETTERS_MAX = 2_000
 """Dead letters that are published before the log is read on."""
+
+
+_log = logging.getLogger("headway.worker")
 
 
 class Metrics(Protocol):
@@ -77,6 +81,8 @@ class Intake:
         self.owned: frozenset[int] = frozenset()
         self._assigned_at = 0.0
         self._open: set[int] = set()
+        self._read: set[int] = set()
+        """Those that were open once since they came to this worker."""
         self._opened = asyncio.Condition()
         self._awaited: dict[int, int] = {}
         self._delivered: dict[int, int] = {}
@@ -91,8 +97,8 @@ class Intake:
         """Why this worker does not answer everything yet."""
         if self._desk is None:
             return "the last close and the reference data are being read"
-        closed = sorted(self.owned - self._open)
-        return f"partitions {', '.join(map(str, closed))} are being read" if closed else None
+        unread = sorted(self.owned - self._read)
+        return f"partitions {', '.join(map(str, unread))} are being read" if unread else None
 
     # What it stands on, and which partitions are its own
 
@@ -109,6 +115,7 @@ class Intake:
                     self._turn += 1
                     self._desk.again()
                     self._open.clear()
+                    self._read.clear()
         self._look.set()
 
     def accept(self, positions: Mapping[int, int]) -> None:
@@ -123,6 +130,7 @@ class Intake:
         self._assigned_at = now
         for partition in self.owned.difference(partitions):
             self._open.discard(partition)
+            self._read.discard(partition)
             for held in (self._awaited, self._delivered, self._overdue):
                 held.pop(partition, None)
             if self._desk is not None:
@@ -203,11 +211,18 @@ class Intake:
         self._look.clear()
         if self._desk is None:
             return
+        reached = {p: self._desk.reaches(p) for p in range(topology.REGISTERS.partitions)}
         try:
             ends = positions_of(topology.REGISTERS, await self._ends.now())
         except HeadwayError:
             self._watchdog.waits(0)  # Without the broker nobody can say that anything waits.
             raise
+        for partition, upto in reached.items():
+            if upto > ends[partition]:
+                raise PositionLost(
+                    f"{self._settings.topic(topology.REGISTERS)}/{partition} ends at {ends[partition]}, but the last close or this worker "
+                    f"came to {upto}. It is another topic, or records were lost: look at the broker, then start the worker again"
+                )
         self._measure(self._desk, ends)
         if far := self._far(self._desk, ends):
             await self._read_on(self._desk, far, ends)
@@ -247,8 +262,8 @@ class Intake:
         starts = {p: desk.next(p) for p in partitions}
         whole = {p: max(ends[p], starts[p]) for p in partitions}
         try:
-            if starts != whole:
-                await read(self._settings, topology.REGISTERS, starts, whole, take)
+            if starts != whole and (holes := await read(self._settings, topology.REGISTERS, starts, whole, take)):
+                _log.warning("%d offsets of the register log held no record", holes)
         except _Enough:
             whole = {}
         finally:
@@ -260,6 +275,7 @@ class Intake:
             desk.reached(partition, end)
             if self._awaited.get(partition, 0) <= end:
                 self._open.add(partition)
+                self._read.add(partition)
                 self._awaited.pop(partition, None)
         if self.owned - self._open:
             self._look.set()

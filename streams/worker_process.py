@@ -120,12 +120,16 @@ class _Worker:
 
         @app.task  # type: ignore[untyped-decorator]  # the same
         async def beside() -> None:
-            follower = ControlFollower(self._settings, self._begun())
-            await asyncio.gather(
-                self._for_ever(self._begun().keep_up, 0),
-                self._for_ever(follower.follow_control, 0),
-                self._for_ever(follower.look_at_reference, REFERENCE_SECONDS),
-            )
+            intake = self._begun()
+            follower = ControlFollower(self._settings, intake)
+            try:
+                await asyncio.gather(
+                    self._for_ever(intake.keep_up, 0),
+                    self._for_ever(follower.follow_control, 0),
+                    self._for_ever(follower.look_at_reference, REFERENCE_SECONDS),
+                )
+            finally:
+                await intake.close()
 
         @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # the same
         async def assigned(_: Any, assigned: Any, **__: Any) -> None:  # noqa: ANN401 (the same)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from streams.provisional import Counted, Overlay
 from streams.replay_rejects import accept_rejects
 from streams.runner import EmbeddedRunner
 from streams.sqlite_log import EmbeddedLogs
+from streams.topics import administrator, declare
 from tests.live.conformance import produce
 from tests.live.fleet import Fleet
 from tests.live.hub import CANARIES, DAY, SCHOOLS, publish_hub, register, until
@@ -296,3 +297,29 @@ def test_the_log_shows_no_target_and_no_reading(settings: LiveSettings, fleet: F
     assert one.stop() == 0
     written = one.log.read_text("utf-8")
     assert not [word for word in ("expected_ratio", *CANARIES, "c4n4ry") if word in written]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_another_topic_of_the_same_name_is_said_and_not_taken_for_a_short_log(
+    restarted: bool, settings: LiveSettings, fleet: Fleet, hub: Any
+) -> None:
+    one, closer = worker(fleet), fleet.start("closer")
+    closer.ready()
+    produce(settings, topology.REGISTERS, [register(urn) for urn in SCHOOLS])
+    until(settings, lambda s: len(s.latest) == len(SCHOOLS))
+    close(settings, DAY)
+    if restarted:
+        one.stop()
+    with administrator(settings) as admin:
+        admin.delete_topics([settings.topic(topology.REGISTERS)])
+    time.sleep(1)
+    declare(settings)
+    if restarted:
+        one = fleet.start("worker", name="worker-b")
+    deadline = time.monotonic() + 60
+    while True:
+        with suppress(httpx.HTTPError):
+            if any("It is another topic" in reason for reason in reasons(one)):
+                break
+        assert time.monotonic() < deadline, f"{reasons(one)}\n{one.tail()}"
+        time.sleep(0.3)
