@@ -17,6 +17,7 @@ from schemas.register import iso_date
 from streams import clock
 from streams.as_known import Verdict, as_known
 from streams.close_logs import EmbeddedCloseLogs
+from streams.granting import require
 from streams.kafka_logs import KafkaLogs
 from streams.live_closer import LiveCloser, read_parameters
 from streams.live_settings import live_settings
@@ -67,6 +68,7 @@ def close_command(
     if as_known_on is not None:
         day_then = _date(as_known_on, "--as-known")
         _again(KafkaLogs(settings), lambda version: read_reference_topics(settings, version), settings, day_then, as_json=as_json)
+    require(settings, "close")
     closer = LiveCloser(settings, KafkaLogs(settings), read_parameters(settings.parameters), clock.now)
     request = ask(closer, _latest(closer, settings) if day is None else _date(day, "--day"))
     _print(request, wait_for(closer, request, timeout_seconds) if wait else None, as_json=as_json)

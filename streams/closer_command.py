@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from streams.live_settings import live_settings
+from streams.granting import require
+from streams.live_settings import LiveSettings, live_settings
+from streams.log_reader import BrokerUnavailable
 
-__all__ = ["closer_command", "log_to_stderr"]
+__all__ = ["check_rights", "closer_command", "log_to_stderr"]
 
 
 def closer_command(
@@ -24,7 +26,16 @@ def closer_command(
 
     log_to_stderr()
     settings = live_settings(kafka=kafka, state_dir=state_dir, parameters=parameters, metrics_port=metrics_port)
+    check_rights(settings, "closer")
     raise typer.Exit(run_closer(settings))
+
+
+def check_rights(settings: LiveSettings, part: str) -> None:
+    """Raise TopicMissing or NotAllowed before anything hangs on it; a broker that does not answer yet is waited for later."""
+    try:
+        require(settings, part)
+    except BrokerUnavailable as error:
+        logging.getLogger("headway").warning("%s", error)
 
 
 def log_to_stderr() -> None:

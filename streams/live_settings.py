@@ -86,6 +86,8 @@ class LiveSettings(BaseSettings):
         """Arguments of every client, of aiokafka's and kafka-python's alike."""
         out: dict[str, Any] = {"bootstrap_servers": self.kafka.split(","), "security_protocol": self.security_protocol}
         if self.security_protocol.startswith("SASL"):
+            if not self.sasl_username:
+                raise WrongUsage("HEADWAY_SASL_USERNAME: name who signs in, or set HEADWAY_SECURITY_PROTOCOL to one without SASL")
             out |= {"sasl_mechanism": self.sasl_mechanism, "sasl_plain_username": self.sasl_username}
             out["sasl_plain_password"] = self.password().get_secret_value()
         if (context := self.tls()) is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.closer_command import log_to_stderr
+from streams.closer_command import check_rights, log_to_stderr
 from streams.live_settings import live_settings
 
 __all__ = ["worker_command"]
@@ -22,4 +22,6 @@ def worker_command(
     from streams.worker_process import run_worker  # noqa: PLC0415 (Faust takes a second to import; only live processes pay it)
 
     log_to_stderr()
-    raise typer.Exit(run_worker(live_settings(kafka=kafka, parameters=parameters, metrics_port=metrics_port)))
+    settings = live_settings(kafka=kafka, parameters=parameters, metrics_port=metrics_port)
+    check_rights(settings, "worker")
+    raise typer.Exit(run_worker(settings))
