@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test test-fast kafka live-demo live-faults check lint types imports docs format lock evidence bench clean
+.PHONY: help setup setup-dev demo test test-engine test-live test-faults test-fast kafka live-demo live-faults check lint types imports docs format lock evidence bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,8 +30,19 @@ setup-dev: $(VENV)/.dev  ## and the tools that check it
 demo: setup  ## a simulated hub's school year, what was planted and what was found
 	$(BIN)/headway demo --no-console
 
-test: setup-dev  ## every test
-	$(BIN)/python -m pytest --doctest-modules
+test: setup-dev  ## every test: three parts side by side, most of the live ones wait
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engine test-live test-faults
+
+HARD := $(addprefix tests/live/test_,cluster.py faults.py poison.py same_as_embedded.py signed_in.py soak.py)
+
+test-engine: setup-dev  ## all but the live runner
+	$(BIN)/python -m pytest --doctest-modules --ignore=tests/live
+
+test-live: setup-dev  ## the live runner on a real broker
+	$(BIN)/python -m pytest tests/live $(addprefix --ignore=,$(HARD))
+
+test-faults: setup-dev  ## the live runner killed, starved, poisoned, and beside the embedded one
+	$(BIN)/python -m pytest $(HARD)
 
 test-fast: setup-dev  ## the tests that take seconds
 	$(BIN)/python -m pytest --doctest-modules -m "not slow"
