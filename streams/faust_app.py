@@ -43,6 +43,7 @@ def make_app(settings: LiveSettings, name: str, *, reset: Literal["earliest", "l
     """
     # Faust warns of a record that could not be sent by showing all of it, and it may hold a target.
     logging.getLogger("faust.topics").setLevel(logging.ERROR)
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)  # A timer that is late on a busy machine is no news.
     logging.getLogger(__name__).setLevel(logging.WARNING)  # Faust says under the name of this file what it starts and stops.
     return _App(
         settings.group(name),

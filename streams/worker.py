@@ -37,7 +37,7 @@ __all__ = ["READINGS_MAX", "Answer", "Desk", "Ground", "Record"]
 
 READINGS_MAX = 500
 """Readings in one record: about 130 KB."""
-SLICE = 1_000
+SLICE = 250
 """Schools or registers that are worked on without a pause while the overlay is put on another close."""
 _EPOCH = date(1970, 1, 1)
 _JSON = msgspec.json.Encoder(order="sorted")
@@ -220,8 +220,7 @@ class Desk:
         coming = self._coming = Overlay(ground.last)
         held = iter(self._overlay.registers())
         while some := list(islice(held, SLICE)):
-            mine = set[int]().union(*(share.schools for share in self._shares.values()))
-            coming.fill(register for register in some if register.urn in mine)
+            coming.fill(register for register in some if any(register.urn in share.schools for share in self._shares.values()))
             yield
         while coming.settle(SLICE):
             yield

@@ -33,9 +33,11 @@ __all__ = ["Intake", "Metrics"]
 
 BEHIND_MAX = 2_000
 """Records that wait, of all partitions together, from which on they are read in bulk."""
-LOOK_SECONDS = 0.5
-STALE_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+STALE_SECONDS = 0.5
 """What has been in the log for so long and was not delivered is read in bulk."""
+SLICE_PAUSE_SECONDS = 0.005
+"""An event takes many turns of the loop to come through Faust: one turn between two slices would hold everything up."""
 LETTERS_MAX = 2_000
 """Dead letters that are published before the log is read on."""
 
@@ -110,7 +112,7 @@ class Intake:
                 self._desk.accepted = self._accepted
             else:
                 for _ in self._desk.stand_on(ground):
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(SLICE_PAUSE_SECONDS)
                 if afresh:
                     self._turn += 1
                     self._desk.again()
