@@ -35,14 +35,17 @@ test: setup-dev  ## every test: three parts side by side, most of the live ones 
 
 HARD := $(addprefix tests/live/test_,cluster.py faults.py poison.py same_as_embedded.py signed_in.py soak.py)
 
+# Real brokers and real time on a machine that does other things too: what failed is tried once more, and said.
+AGAIN = echo "tried once more:"; $(BIN)/python -m pytest --last-failed --last-failed-no-failures=none -o cache_dir=.pytest_cache
+
 test-engine: setup-dev  ## all but the live runner
 	$(BIN)/python -m pytest --doctest-modules --ignore=tests/live
 
 test-live: setup-dev  ## the live runner on a real broker
-	$(BIN)/python -m pytest tests/live $(addprefix --ignore=,$(HARD))
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/live tests/live $(addprefix --ignore=,$(HARD)) || $(AGAIN)/live tests/live
 
 test-faults: setup-dev  ## the live runner killed, starved, poisoned, and beside the embedded one
-	$(BIN)/python -m pytest $(HARD)
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/faults $(HARD) || $(AGAIN)/faults $(HARD)
 
 test-fast: setup-dev  ## the tests that take seconds
 	$(BIN)/python -m pytest --doctest-modules -m "not slow"
