@@ -42,10 +42,10 @@ test-engine: setup-dev  ## all but the live runner
 	$(BIN)/python -m pytest --doctest-modules --ignore=tests/live
 
 test-live: setup-dev  ## the live runner on a real broker
-	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/live tests/live $(addprefix --ignore=,$(HARD)) || $(AGAIN)/live tests/live
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/live tests/live $(addprefix --ignore=,$(HARD)) || { $(AGAIN)/live tests/live; }
 
 test-faults: setup-dev  ## the live runner killed, starved, poisoned, and beside the embedded one
-	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/faults $(HARD) || $(AGAIN)/faults $(HARD)
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/faults $(HARD) || { $(AGAIN)/faults $(HARD); }
 
 test-fast: setup-dev  ## the tests that take seconds
 	$(BIN)/python -m pytest --doctest-modules -m "not slow"
