@@ -8,6 +8,7 @@ come after it as known. So nothing here depends on what Faust committed, skipped
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -118,6 +119,8 @@ class Intake:
                     self._desk.again()
                     self._open.clear()
                     self._read.clear()
+        gc.collect(1)
+        gc.freeze()  # What it stands on stays for a day: to walk through it again and again would hold registers up.
         self._look.set()
 
     def accept(self, positions: Mapping[int, int]) -> None:
