@@ -21,7 +21,7 @@ from typer.main import get_command
 from deploy.kafka.broker import PROPERTIES, Broker
 from streams.command import app
 from streams.live_settings import LiveSettings
-from tests.live.brokers import skipped_where_missing
+from tests.live.brokers import REQUIRED, skipped_where_missing
 from tests.live.fleet import HEADWAY
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ INSIDE, METRICS = "kafka:19092", "9100"
 def services() -> dict[str, Any]:
     """Every service, as Compose reads the file."""
     if (go := shutil.which("go")) is None:
-        pytest.skip("go is not there: it builds the program that loads the file as Compose does")
+        missing = "go is not there: it builds the program that loads the file as Compose does"
+        if os.environ.get(REQUIRED):
+            pytest.fail(missing)
+        pytest.skip(missing)
     command = [go, "run", ".", str(ROOT / "docker-compose.yml")]
     done = subprocess.run(command, cwd=ROOT / "deploy" / "compose_check", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
