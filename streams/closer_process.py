@@ -94,8 +94,6 @@ class _Thread:
             return
         while closing.step() is not None and not self._stopped.is_set():
             self._watchdog.progressed()
-        if closing.problem is None and not self._stopped.is_set():
-            closer.follow()  # After a start: warm before the next request comes, not when it comes.
         self.problem = closing.problem
         self._watchdog.waits(int(closer.chain.open is not None))
 

@@ -182,19 +182,6 @@ def test_a_follower_computes_what_others_completed_and_says_nothing(settings: Li
     assert {log: len(whole(settings, log)) for log in topology.LOGS} == before
 
 
-def test_a_leader_that_starts_is_warm_before_anyone_asks(settings: LiveSettings, world: Any, tmp_path: Path) -> None:
-    _, script = world
-    _closed(settings, _closer(settings), script[0])
-    with Fleet(settings, tmp_path) as fleet:
-        one = fleet.start("closer", name="late")
-        one.ready()
-        until = clock.monotonic_seconds() + 20
-        while not (found := list(tmp_path.glob("**/*.segment"))) and clock.monotonic_seconds() < until:
-            clock.sleep_seconds(0.2)
-        assert "leads" in one.log.read_text("utf-8")
-    assert found
-
-
 def test_segments_are_used_from_disk_and_deleted_ones_do_no_harm(settings: LiveSettings, world: Any, tmp_path: Path) -> None:
     reference, script = world
     identity = identity_of(settings)
