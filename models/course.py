@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.attribution import Attributor
 from models.close import BLOCK_DAYS, Acknowledged, YearModel
 from models.deployment import AM, BOTH, PM, Deployment, expected_sessions, lay_path, relay_path
 from models.panel import Panel, Tally
 from models.policy import Close, Said, decide
+from models.school_cells import CellReader
 
 if TYPE_CHECKING:
     from models.batch import Batch
     from models.numbers import Bools, Ints
     from models.parameters import Budget, Parameters
+    from models.school_cells import Registers
 
 __all__ = ["Course", "Revisions", "place"]
 
@@ -82,15 +85,20 @@ class Course:
         sessions = expected_sessions(self.panel.sent, self.sent_before)
         self.model = YearModel(self.deployment, self.parameters, lay_path(self.deployment, sessions, self.parameters), self.block_days)
         self._steady = self._steady_sessions(np.arange(schools))
+        self._reader = CellReader(days)
         self.changed_from = 0
         """The first day that the newest close scored again."""
 
-    def close(self, day: int, new: Revisions, acknowledged: Acknowledged | None = None) -> Close:
-        """Close deployment day `day`: take in what the log holds since the last close, score what it changed, decide."""
+    def close(self, day: int, new: Revisions, acknowledged: Acknowledged | None = None, registers: Registers | None = None) -> Close:
+        """Close deployment day `day`: take in what the log holds since the last close, score what it changed, decide.
+
+        registers: where the winners' cells can be read; without it alerts have no attribution.
+        """
         first = min(self._merge(new), self._acknowledge(self.acknowledged if acknowledged is None else acknowledged))
         self.changed_from = min(first, self.model.through + 1, day)
         self.model.score(self.panel, first, day, self.acknowledged)
-        return decide(self.model, day, self.said, self.budget, self.acknowledged)
+        attributor = None if registers is None else Attributor(self._reader, self.model, self.panel, registers, day)
+        return decide(self.model, day, self.said, self.budget, self.acknowledged, attributor)
 
     def _acknowledge(self, now: Acknowledged) -> int:
         changed = [d for d in now.keys() | self.acknowledged.keys() if now.get(d) != self.acknowledged.get(d)]

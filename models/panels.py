@@ -17,6 +17,7 @@ from models.close import BLOCK_DAYS
 from models.course import Course, Revisions
 from models.digests import Settled, school_digests, state_digest
 from models.panel import arrange, identities
+from models.school_cells import Registers
 from models.store import RegisterStore
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Panels:
             new = self._winners.row
             self._settled = Settled(len(self._urns))
         index, course, winners = int(np.searchsorted(here.days, day)), self._course, self._winners.row
-        close = course.close(index, Revisions.of(here, batch, tally, new), acknowledged)
+        close = course.close(index, Revisions.of(here, batch, tally, new), acknowledged, Registers(batch))
         if course.changed_from < self._settled.index or int(batch.day[new].min(initial=day)) < self._settled.day:
             self._settled = Settled(len(self._urns))
         self._settled.advance(batch, winners, self._urns, course.model, course.panel, self._budget)

@@ -20,6 +20,7 @@ from models.parameters import Budget, limit, once_in_school_years
 from schemas.alert import Alert, AlertKind, AlertState, alert_id
 
 if TYPE_CHECKING:
+    from models.attribution import Attributor
     from models.close import Acknowledged, YearModel
     from models.numbers import Bools, Floats
 
@@ -55,13 +56,14 @@ class Withheld(StrEnum):
 
 @dataclass(slots=True)
 class _Line:
-    """The state of one key: the newest alert's opening day and rank as last published, and whether it is open."""
+    """The state of one key: the newest alert's opening day, rank and leading part as last published, and whether it is open."""
 
     opened_on: date
     rank: float
     open: bool
     onset: date | None
     hold_off_from: date | None
+    leading: str | None = None
 
 
 @dataclass(slots=True)
@@ -78,14 +80,15 @@ class Said:
         if alert.state is AlertState.OPENED:
             self.opened.add(str(alert.alert_id))
             held = line.hold_off_from if line else None
-            self.lines[key] = _Line(
-                alert.opened_on, alert.once_in_school_years or 0.0, open=True, onset=alert.onset_about, hold_off_from=held
-            )
+            rank = alert.once_in_school_years or 0.0
+            line = self.lines[key] = _Line(alert.opened_on, rank, open=True, onset=alert.onset_about, hold_off_from=held)
         elif line is not None:
             line.open = alert.state is AlertState.UPDATED
             line.rank = alert.once_in_school_years or line.rank
             if alert.state is AlertState.CLOSED:
                 line.hold_off_from = alert.opened_on
+        if line is not None:
+            line.leading = str(alert.evidence["leading_cell"]) if alert.evidence.get("leading_cell") else None
 
 
 def _key_of(alert: Alert) -> Key:
@@ -107,6 +110,7 @@ class _Say(NamedTuple):
     model: YearModel
     day: int
     said: Said
+    attributor: Attributor | None
 
     @property
     def today(self) -> date:
@@ -118,7 +122,17 @@ class _Say(NamedTuple):
     def day_of(self, when: date) -> int:
         return int(np.searchsorted(self.model.deployment.days, (when - _EPOCH).days))
 
-    def alert(self, key: Key, state: AlertState, line: _Line, reason: str, evidence: Evidence) -> Alert:
+    def grounds(self, chart: str, school: int, h: float, onset: int) -> tuple[Evidence, dict[str, float] | None]:
+        """Evidence and attribution of one school's T or C from an onset to today."""
+        evidence = chart_evidence(self.model, chart, school, self.day, h, onset)
+        if self.attributor is None:
+            return evidence, None
+        parts = self.attributor.parts(chart, school, onset)
+        return {**evidence, "leading_cell": parts.leading}, parts.attribution
+
+    def alert(
+        self, key: Key, state: AlertState, line: _Line, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
+    ) -> Alert:
         kind = _KINDS.get(key.chart) or (AlertKind.AREA if key.urn is None else AlertKind.DATA)
         chart = key.chart if key.chart in _KINDS else None
         year = self.model.deployment.academic_year
@@ -134,19 +148,29 @@ class _Say(NamedTuple):
             onset_about=line.onset,
             once_in_school_years=line.rank if chart else None,
             evidence=evidence,
-            attribution=None,
+            attribution=attribution,
             reason=reason,
         )
 
-    def opening(self, key: Key, rank: float, onset: date | None, reason: str, evidence: Evidence) -> Alert:
+    def opening(
+        self, key: Key, rank: float, onset: date | None, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
+    ) -> Alert:
         line = _Line(self.today, rank, open=True, onset=onset, hold_off_from=None)
-        alert = self.alert(key, AlertState.OPENED, line, reason, evidence)
+        alert = self.alert(key, AlertState.OPENED, line, reason, evidence, attribution)
         return alert.model_copy(update={"reason": "reopened"}) if str(alert.alert_id) in self.said.opened else alert
 
 
-def decide(model: YearModel, day: int, said: Said, budget: Budget, acknowledged: Acknowledged) -> Close:
-    """Alerts at the close of deployment day `day`, which the model has been scored through; folds them into `said`."""
-    say = _Say(model, day, said)
+def decide(
+    model: YearModel, day: int, said: Said, budget: Budget, acknowledged: Acknowledged, attributor: Attributor | None = None
+) -> Close:
+    """Alerts at the close of deployment day `day`, which the model has been scored through; folds them into `said`.
+
+    Without an attributor (the registers' cells are not to be had) alerts have no attribution, and no leading part to change.
+    """
+    say = _Say(model, day, said, attributor)
+    if attributor is not None:
+        held = ((key.chart, _school_index(say, key)) for key, line in said.lines.items() if line.open and key.chart in _KINDS)
+        attributor.prepare([(chart, i) for chart, i in held if i is not None])
     withheld: Counter[str] = Counter()
     alerts = _areas(say)
     alerts += _charts(say, "T", model.target_statistic, budget.target, acknowledged, withheld)
@@ -187,10 +211,10 @@ def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged:
         if why is not None:
             withheld[f"{chart}: {why}"] += 1
             continue
-        onset = say.date_of(onset_day(model, chart, i, day))
+        onset = onset_day(model, chart, i, day)
         against = "the path to the target" if not np.isnan(here.target[i]) else "the baseline: the school has no target"
         reason = f"chart {chart} passed its decision interval" + (f", against {against}" if chart == "T" else "")
-        out.append(say.opening(key, float(rank[i]), onset, reason, chart_evidence(model, chart, i, day, float(limits[i]))))
+        out.append(say.opening(key, float(rank[i]), say.date_of(onset), reason, *say.grounds(chart, i, float(limits[i]), onset)))
     return out
 
 
@@ -226,8 +250,12 @@ def _follow(
         return []
     state, reason = fate
     now = replace(line, rank=rank) if state is AlertState.UPDATED else line
-    onset = say.day_of(line.onset) if line.onset is not None else None
-    return [say.alert(key, state, now, reason, chart_evidence(say.model, key.chart, school, say.day, h, onset))]
+    return [say.alert(key, state, now, reason, *say.grounds(key.chart, school, h, _onset(say, key, line, school)))]
+
+
+def _onset(say: _Say, key: Key, line: _Line, school: int) -> int:
+    """The onset as it was published; should none have been, as it stands today."""
+    return say.day_of(line.onset) if line.onset is not None else onset_day(say.model, key.chart, school, say.day)
 
 
 def _fate(
@@ -247,6 +275,10 @@ def _fate(
         return AlertState.CLOSED, f"{CLOSES_AFTER_DAYS} days below a third of the decision interval"
     if scored[day, school] and rank >= 2 * line.rank:
         return AlertState.UPDATED, "twice as strong"
+    if scored[day, school] and say.attributor is not None:
+        leading = say.attributor.leading(key.chart, school, _onset(say, key, line, school))
+        if leading is not None and leading != line.leading:
+            return AlertState.UPDATED, f"the leading part is now {leading}"
     return None
 
 

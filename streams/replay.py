@@ -19,6 +19,7 @@ from models.deploy import deploy
 from models.history import learn
 from models.panel import Arranged, Longs, Panel, Tally, arrange
 from models.parameters import BUDGET, Budget, Parameters
+from models.school_cells import Registers
 from models.store import RegisterStore
 from schemas.calendar import academic_year
 from schemas.errors import BadContents, WrongUsage
@@ -222,9 +223,10 @@ def replay(
             continue
         course = Course(year.deployment, parameters, budget, block_days)
         last = max(int(np.searchsorted(year.deployment.days, accepted.max(initial=0), side="right")) - 1, int(year.revisions.day.min()))
+        registers = Registers(batch, arranged.rows)
         closes_due = schedule(year, last, known, zone, acknowledgements)
         for done, (day, rows, said) in enumerate(closes_due, 1):
-            close = course.close(day, year.revisions.only(rows), said)
+            close = course.close(day, year.revisions.only(rows), said, registers)
             alerts += close.alerts
             withheld += close.withheld
             progress(year.deployment.academic_year, done, len(closes_due))

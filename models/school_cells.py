@@ -1,0 +1,142 @@
+"""What one school's registers hold in their cells, day by day: pupils by year group, absences by code and by session.
+
+Only registers that count (`models.guards`) are read, and study leave is left out, so the sums of a day are those that the
+charts saw. Kept between closes as a cache: a day whose winning registers have not changed is not read again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.batch import CODE_BITS, PUPILS_BITS
+from models.guards import Counts, counting
+from models.numbers import Floats, Ints, exact, ratio
+from schemas.codes import CODES, YEAR_GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from models.batch import Batch
+    from models.close import YearModel
+    from models.panel import Longs, Panel
+
+__all__ = ["ABSENCE_CODES", "CellReader", "Registers", "SchoolCells", "counted_ranks"]
+
+ABSENCE_CODES = tuple(row.code for row in CODES if row.absence and not row.study_leave)
+"""The codes that a charted absence may stand under, in the order of the code table."""
+_CODE_OF = np.full(len(CODES), -1, np.int64)
+_CODE_OF[[n for n, row in enumerate(CODES) if row.absence and not row.study_leave]] = np.arange(len(ABSENCE_CODES))
+_POSSIBLE = np.array([row.possible and not row.study_leave for row in CODES])
+_GROUPS = len(YEAR_GROUPS)
+
+
+class Registers(NamedTuple):
+    """Where the winning registers of a panel can be read: `rows[rank]` is the row of a rank in `batch` (None: the rank is)."""
+
+    batch: Batch
+    rows: Longs | None = None
+
+
+@dataclass(slots=True)
+class SchoolCells:
+    """One school's charted sessions and absences on each deployment day; int32.
+
+    ranks (days, 2): the register read for AM and PM, -1 for none that counts. possible, absences by session (days, 2) and by
+    year group (days, 17, in the order of `YEAR_GROUPS`); codes (days, codes of `ABSENCE_CODES`): absences.
+    """
+
+    ranks: Ints
+    session_possible: Ints
+    session_absences: Ints
+    group_possible: Ints
+    group_absences: Ints
+    codes: Ints
+    by_group: tuple[Ints, Ints, Floats] | None = None
+    """Year groups there in the year, absences and share of the possible sessions (days, those): made when it is asked for."""
+
+    @classmethod
+    def empty(cls, days: int) -> SchoolCells:
+        """Nothing read yet."""
+
+        def zeros(width: int) -> Ints:
+            return np.zeros((days, width), np.int32)
+
+        return cls(np.full((days, 2), -1, np.int32), zeros(2), zeros(2), zeros(_GROUPS), zeros(_GROUPS), zeros(len(ABSENCE_CODES)))
+
+    def groups(self) -> tuple[Ints, Ints, Floats]:
+        """Year groups that had possible sessions this year (indices), their absences and share of them (days, those)."""
+        if self.by_group is None:
+            held = np.flatnonzero(self.group_possible.any(axis=0))
+            there = self.group_possible[:, held]
+            self.by_group = held, self.group_absences[:, held], there / np.maximum(there.sum(axis=1, keepdims=True), 1)
+        return self.by_group
+
+
+def counted_ranks(model: YearModel, panel: Panel, schools: Ints, end: int) -> Ints:
+    """The ranks of the registers that count on the days before `end`, -1 for none: (schools, end, 2)."""
+    at = (slice(0, end), slice(None), schools)
+    study = panel.study_leave[at]
+    winner = panel.winner[at]
+    counts = Counts(winner >= 0, panel.possible[at] - study, panel.absences[at] - study, panel.unmarked[at])
+    p0 = np.clip(exact(ratio(model.path.eta[:end, schools])), 1e-4, 0.95)
+    out: Ints = np.where(counting(counts, p0[:, None])[0], winner, -1)
+    return out.transpose(2, 0, 1)
+
+
+class CellReader:
+    """Reads schools' cells, and remembers them: a cache, that may be emptied at any moment."""
+
+    def __init__(self, days: int) -> None:
+        """days: of the deployment."""
+        self._days = days
+        self._held: dict[int, SchoolCells] = {}
+
+    def read(self, model: YearModel, panel: Panel, registers: Registers, schools: Ints, end: int) -> dict[int, SchoolCells]:
+        """The cells of some schools (indices) on the days before `end`, by school."""
+        out = {}
+        for i, now in zip(schools.tolist(), counted_ranks(model, panel, schools, end), strict=True):
+            cells = self._held.setdefault(i, SchoolCells.empty(self._days))
+            stale = np.flatnonzero((cells.ranks[:end] != now).any(axis=1))
+            if len(stale):
+                _take(cells, stale, now[stale], registers)
+            out[i] = cells
+        return out
+
+    def keep(self, schools: AbstractSet[int]) -> None:
+        """Forget all but these schools."""
+        self._held = {i: cells for i, cells in self._held.items() if i in schools}
+
+
+def _take(cells: SchoolCells, days: Ints, ranks: Ints, registers: Registers) -> None:
+    """Read some days again. ranks (n, 2) as in `counted_ranks`."""
+    place, session = np.nonzero(ranks >= 0)
+    rows = ranks[place, session].astype(np.int64)
+    register, group, code, pupils = cells_of(registers, rows)
+    day = place[register]
+
+    def total(index: Ints, width: int, chosen: Ints) -> Ints:
+        size = len(days) * width
+        sums = np.bincount((day * width + index)[chosen], pupils[chosen], size)
+        return sums.astype(np.int32).reshape(len(days), width)
+
+    possible, absent = _POSSIBLE[code], _CODE_OF[code] >= 0
+    half = session[register]
+    cells.session_possible[days], cells.session_absences[days] = total(half, 2, possible), total(half, 2, absent)
+    cells.group_possible[days], cells.group_absences[days] = total(group, _GROUPS, possible), total(group, _GROUPS, absent)
+    cells.codes[days] = total(_CODE_OF[code], len(ABSENCE_CODES), absent)
+    cells.ranks[days], cells.by_group = ranks, None
+
+
+def cells_of(registers: Registers, ranks: Longs) -> tuple[Ints, Ints, Ints, Ints]:
+    """Every cell of some registers: which of them it stands in, year group, code, pupils; (cells,) each."""
+    batch = registers.batch
+    rows = ranks if registers.rows is None else registers.rows[ranks]
+    first, length = batch.start[rows], batch.start[rows + 1] - batch.start[rows]
+    register = np.repeat(np.arange(len(rows)), length)
+    inside = np.arange(len(register)) - np.repeat(np.cumsum(length) - length, length)
+    packed = batch.cells[np.repeat(first, length) + inside].astype(np.int64)
+    code = (packed >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)
+    return register, packed >> (PUPILS_BITS + CODE_BITS), code, packed & ((1 << PUPILS_BITS) - 1)
