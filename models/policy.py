@@ -17,6 +17,7 @@ import numpy as np
 from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
 from models.parameters import Budget, limit, once_in_school_years
+from models.second_opinion import second_opinions
 from schemas.alert import Alert, AlertKind, AlertState, alert_id
 
 if TYPE_CHECKING:
@@ -214,7 +215,9 @@ def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged:
         onset = onset_day(model, chart, i, day)
         against = "the path to the target" if not np.isnan(here.target[i]) else "the baseline: the school has no target"
         reason = f"chart {chart} passed its decision interval" + (f", against {against}" if chart == "T" else "")
-        out.append(say.opening(key, float(rank[i]), say.date_of(onset), reason, *say.grounds(chart, i, float(limits[i]), onset)))
+        evidence, attribution = say.grounds(chart, i, float(limits[i]), onset)
+        evidence |= second_opinions(model, i, day)
+        out.append(say.opening(key, float(rank[i]), say.date_of(onset), reason, evidence, attribution))
     return out
 
 
