@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import charts, common_effect, guards
+from models import charts, common_effect, guards, year_groups
 from models.area import AreaState, area_day
 from models.charts import LEVEL_SHIFTS, TARGET_SHIFTS, WARM_UP_DAYS, ChartState, Day
 from models.guards import Counts, Usual, Verdict
 from models.numbers import Bools, Floats, Ints, exact, half_logs, ratio
+from models.year_groups import GroupState, YearGroups
 from schemas.errors import BrokenPromise
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ PEERS_LEAST = 8
 """With fewer other schools reporting a day is not scored (a rule, not measured)."""
 _CHECKPOINTS_RECENT = 16
 
-Acknowledged = dict[int, tuple[list[int], list[int]]]
-"""Day index -> school indices whose T, and whose C, was acknowledged as of that day."""
+Acknowledged = dict[int, tuple[list[int], list[int], list[int]]]
+"""Day index -> school indices whose T, and whose C, was acknowledged as of that day, and year groups (`series_key`) whose G was."""
 
 
 @dataclass(slots=True)
@@ -47,22 +48,30 @@ class _Checkpoint:
     scored_days: Floats
     slow: Floats
     area: AreaState
+    groups: GroupState
 
     def copy(self) -> _Checkpoint:
         return _Checkpoint(
-            self.target.copy(), self.level.copy(), self.usual.copy(), self.scored_days.copy(), self.slow.copy(), self.area.copy()
+            self.target.copy(),
+            self.level.copy(),
+            self.usual.copy(),
+            self.scored_days.copy(),
+            self.slow.copy(),
+            self.area.copy(),
+            self.groups.copy(),
         )
 
 
 @dataclass(slots=True)
 class _Block:
-    """The observations of some consecutive days, (days, schools) each."""
+    """The observations of some consecutive days, (days, schools) each; counted (days, 2, schools)."""
 
     residual: Floats
     variance: Floats
     x: Floats
     w: Floats
     measured: Bools
+    counted: Bools
 
 
 @dataclass
@@ -107,6 +116,7 @@ class YearModel:
         self._target_shifts, self._level_shifts = charts.shifts(aim, TARGET_SHIFTS), charts.shifts(aim, LEVEL_SHIFTS)
         self.band = self.deployment.band
         self.has_path = ~np.isnan(self.deployment.baseline)
+        self.year_groups = YearGroups(self.deployment, self.parameters)
         self.state = self._start()
 
     def _start(self) -> _Checkpoint:
@@ -118,6 +128,7 @@ class YearModel:
             np.zeros(schools),
             np.zeros(schools),
             AreaState.start(len(self.deployment.areas)),
+            GroupState.start(schools),
         )
 
     @property
@@ -157,12 +168,13 @@ class YearModel:
         sums = common_effect.summarise(block.x, block.w, block.measured, here.phase, here.area, len(here.areas))
         effects, self._shrinkage[start:stop] = common_effect.pool(sums, *self.shrinkage_before(start))
         for i, effect in enumerate(effects):
-            self._score_day(start + i, block, i, effect, acknowledged)
+            self._score_day(panel, start + i, block, i, effect, acknowledged)
 
     def _observe(self, panel: Panel, start: int, stop: int) -> _Block:
         """Guards and residuals of some days; moves the memory of usual pupil numbers on."""
         here, shape = self.deployment, (stop - start, len(self.deployment.urn))
-        out = _Block(np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, bool))
+        both = np.zeros((shape[0], 2, shape[1]), bool)
+        out = _Block(np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), both)
         for i, d in enumerate(range(start, stop)):
             eta = self.path.eta[d]
             p0 = np.clip(exact(ratio(eta)), 1e-4, 0.95)
@@ -182,9 +194,12 @@ class YearModel:
             out.x[i], out.w[i] = common_effect.quantise(residual - slow, 1.0 / (sigma * sigma + 2.0 * variance))
             out.w[i] *= measured
             out.residual[i], out.variance[i], out.measured[i] = residual, variance, measured
+            out.counted[i] = guarded.counted
         return out
 
-    def _score_day(self, d: int, block: _Block, i: int, effect: common_effect.Effect, acknowledged: Acknowledged) -> None:
+    def _score_day(
+        self, panel: Panel, d: int, block: _Block, i: int, effect: common_effect.Effect, acknowledged: Acknowledged
+    ) -> None:
         here, state = self.deployment, self.state
         measured = block.measured[i]
         c, v = common_effect.leave_one_out(effect, block.x[i], block.w[i], here.phase, here.area)
@@ -200,6 +215,7 @@ class YearModel:
         with_path = day._replace(scored=scored & self.has_path)
         self.target_statistic[d] = charts.update(state.target, with_path, self._target_shifts, d, own_level=False)
         self.level_statistic[d] = charts.update(state.level, day, self._level_shifts, d, own_level=True)
+        self.year_groups.score_day(state.groups, panel.groups, d, block.counted[i], scored, state.scored_days)
         self.warming_up[d] = state.scored_days + scored <= WARM_UP_DAYS
         state.scored_days += scored
         np.add(state.slow, 0.03 * np.clip(residual - state.slow, -0.6, 0.6), out=state.slow, where=scored)
@@ -207,6 +223,8 @@ class YearModel:
         self.effect[d], self.scored[d] = c, scored
         self.area_effect[d], self.area_limit[d] = area_day(state.area, effect)
         self.area_on[d] = state.area.on
-        for chart, schools in zip((state.target, state.level), acknowledged.get(d, ([], [])), strict=True):
+        *by_chart, groups = acknowledged.get(d, ([], [], []))
+        for chart, schools in zip((state.target, state.level), by_chart, strict=True):
             if schools:
                 charts.reset(chart, np.array(schools, np.int32), d)
+        year_groups.reset(state.groups, np.array(groups, np.int32), d)

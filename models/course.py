@@ -21,6 +21,7 @@ from models.school_cells import CellReader
 if TYPE_CHECKING:
     from models.batch import Batch
     from models.numbers import Bools, Ints
+    from models.panel import Longs
     from models.parameters import Budget, Parameters
     from models.school_cells import Registers
 
@@ -30,13 +31,15 @@ __all__ = ["Course", "Revisions", "place"]
 @dataclass(frozen=True, slots=True, eq=False)
 class Revisions:
     """Registers of one academic year, in ascending rank, (n,) each: rank in the total order, deployment day index, session,
-    school index, and what each adds up to."""
+    school index, and what each adds up to; and their rows in the batch that holds their cells (None: not by year group)."""
 
     rank: Ints
     day: Ints
     session: Ints
     school: Ints
     sums: Tally
+    row: Longs | None = None
+    batch: Batch | None = None
 
     def __len__(self) -> int:
         return len(self.rank)
@@ -47,13 +50,14 @@ class Revisions:
         school, day, inside = place(here, batch, rows)
         mine = rows[inside]
         sums = Tally(tally.possible[mine], tally.absences[mine], tally.study_leave[mine], tally.unmarked[mine], tally.legacy[mine])
-        return cls(mine.astype(np.int32), day[inside], batch.session[mine].astype(np.int32), school[inside], sums)
+        return cls(mine.astype(np.int32), day[inside], batch.session[mine].astype(np.int32), school[inside], sums, mine, batch)
 
     def only(self, rows: Ints) -> Revisions:
         """Some of them; rows in ascending order."""
         s = self.sums
         sums = Tally(s.possible[rows], s.absences[rows], s.study_leave[rows], s.unmarked[rows], s.legacy[rows])
-        return Revisions(self.rank[rows], self.day[rows], self.session[rows], self.school[rows], sums)
+        row = None if self.row is None else self.row[rows]
+        return Revisions(self.rank[rows], self.day[rows], self.session[rows], self.school[rows], sums, row, self.batch)
 
 
 def place(here: Deployment, batch: Batch, rows: Ints) -> tuple[Ints, Ints, Bools]:
@@ -113,6 +117,7 @@ class Course:
         day, school = self.panel.apply(new.rank, new.day, new.session, new.school, new.sums)
         if not len(day):
             return days
+        self._merge_year_groups(new)
         winner = self.panel.winner
         sent = (winner[day, 0, school] >= 0) * AM + (winner[day, 1, school] >= 0) * PM
         unsteady = np.unique(school[sent != self._steady[school]])
@@ -122,6 +127,12 @@ class Course:
             first = min(first, relay_path(self.deployment, self.model.path, unsteady, sessions, self.parameters))
             self._steady[unsteady] = self._steady_sessions(unsteady)
         return first
+
+    def _merge_year_groups(self, new: Revisions) -> None:
+        if new.row is None or new.batch is None:
+            return
+        wins = self.panel.winner[new.day, new.session, new.school] == new.rank
+        self.panel.groups.take(new.batch, new.row[wins], new.day[wins], new.session[wins], new.school[wins])
 
     def _steady_sessions(self, schools: Ints) -> Ints:
         """The sessions a school is expected to send on every day of the year, 0 where they vary: a further register of just

@@ -86,12 +86,14 @@ def _outside(pupils2: Ints, low: Ints | Floats, high: Ints | Floats) -> Bools:
 
 
 class Guarded(NamedTuple):
-    """One day after the guards, (schools,): verdict, counting registers k, possible sessions N and absences y over them."""
+    """One day after the guards, (schools,): verdict, counting registers k, possible sessions N and absences y over them; and which
+    sessions those are, counted (2, schools)."""
 
     verdict: Ints
     registers: Ints
     possible: Ints
     absences: Ints
+    counted: Bools
 
 
 def counting(day: Counts, p0: Floats) -> tuple[Bools, Bools, Bools]:
@@ -126,7 +128,7 @@ def judge(day: Counts, planned: Bools, p0: Floats, roll: Floats, usual: Usual) -
     sessions = whole.sum(axis=0, dtype=np.int32)
     seen2 = np.where(whole, day.possible, 0).sum(axis=0, dtype=np.int32)
     usual.push(np.where(sessions == 1, 2 * seen2, seen2), (sessions > 0) & planned)
-    return Guarded(verdict, k, possible, absences)
+    return Guarded(verdict, k, possible, absences, counts)
 
 
 def judge_plausible(day: Guarded, p0: Floats, area: Ints, areas: int) -> Ints:

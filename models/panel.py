@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.batch import CODE_BITS, PUPILS_BITS, canonical
+from models.year_group_counts import YearGroupCounts
 from schemas.codes import CODES, CodeClass
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Panel:
     """The winning registers of one deployment year at some positions: (deployment days, 2 sessions, schools).
 
     sent: whether a register stands; possible, absences: the DfE's; study_leave: of both; unmarked: no mark yet.
-    `winner` holds the winning register's rank in the total order, -1 for none.
+    `winner` holds the winning register's rank in the total order, -1 for none; `groups` the same counts by year group.
     """
 
     def __init__(self, days: int, schools: int) -> None:
@@ -131,6 +132,7 @@ class Panel:
         self.absences = np.zeros(shape, np.int32)
         self.study_leave = np.zeros(shape, np.int32)
         self.unmarked = np.zeros(shape, np.int32)
+        self.groups = YearGroupCounts()
 
     @property
     def sent(self) -> Bools:

@@ -22,15 +22,15 @@ __all__ = ["BANDS", "BUDGET", "PHASES", "Budget", "Parameters", "bands", "once_i
 
 PHASES = ("primary", "secondary", "special")
 
-BANDS: tuple[tuple[str, float, float, float, float], ...] = (
-    # phase and roll; T: A, B; C: A, B of "first passages a school-year = A exp(-B statistic)" (detection.md 1.8)
-    ("primary < 150", 6.5, 1.03, 9.4, 1.25),
-    ("primary 150-299", 9.6, 1.15, 10.8, 1.27),
-    ("primary 300+", 7.7, 1.07, 8.8, 1.21),
-    ("secondary < 800", 7.4, 1.19, 9.0, 1.32),
-    ("secondary 800+", 6.8, 1.16, 6.6, 1.23),
-    ("special", 5.8, 1.08, 7.8, 1.30),
-    ("all", 7.8, 1.11, 8.8, 1.24),
+BANDS: tuple[tuple[str, float, float, float, float, float, float], ...] = (
+    # phase and roll; T: A, B; C: A, B; G: A, B of "first passages a school-year = A exp(-B statistic)" (detection.md 1.8)
+    ("primary < 150", 6.5, 1.03, 9.4, 1.25, 111.0, 1.30),
+    ("primary 150-299", 9.6, 1.15, 10.8, 1.27, 94.0, 1.22),
+    ("primary 300+", 7.7, 1.07, 8.8, 1.21, 82.0, 1.24),
+    ("secondary < 800", 7.4, 1.19, 9.0, 1.32, 65.0, 1.21),
+    ("secondary 800+", 6.8, 1.16, 6.6, 1.23, 35.0, 1.07),
+    ("special", 5.8, 1.08, 7.8, 1.30, 53.0, 1.45),
+    ("all", 7.8, 1.11, 8.8, 1.24, 71.0, 1.20),
 )
 
 ONCE_IN_SCHOOL_YEARS_MAX = 1e9
@@ -41,21 +41,22 @@ ONCE_IN_SCHOOL_YEARS_MAX = 1e9
 class Budget:
     """Alarms per school-year that each chart may raise on schools on track.
 
-    The default spends 2 false alerts per hub-term over 57 schools, 55 % on T and 15 % on C; the rest is the year groups'.
+    The default spends 2 false alerts per hub-term over 57 schools, 55 % on T, 15 % on C and 30 % on G.
     """
 
     target: float
     level: float
+    year_group: float
 
     @classmethod
     def of_rate(cls, alarms_per_school_year: float) -> Budget:
         """Every chart at one nominal rate; the first-passage law holds for rates over 0 and up to .5."""
         if not 0 < alarms_per_school_year <= 0.5:
             raise BrokenPromise(f"alarms per school-year must lie over 0 and up to 0.5, not {alarms_per_school_year}")
-        return cls(alarms_per_school_year, alarms_per_school_year)
+        return cls(alarms_per_school_year, alarms_per_school_year, alarms_per_school_year)
 
 
-BUDGET = Budget(target=0.55 * 3 * 2 / 57, level=0.15 * 3 * 2 / 57)
+BUDGET = Budget(target=0.55 * 3 * 2 / 57, level=0.15 * 3 * 2 / 57, year_group=0.30 * 3 * 2 / 57)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class Parameters:
     b_long: tuple[float, ...] = (2.05, 2.1, 2.0)
     a_short: tuple[float, ...] = (0.023, 0.016, 0.041)
     b_short: tuple[float, ...] = (0.99, 0.94, 0.97)
+    group_a_long: tuple[float, ...] = (0.50, 0.107, 0.46)
+    group_b_long: tuple[float, ...] = (1.0, 2.24, 1.37)
+    group_a_short: tuple[float, ...] = (0.184, 0.015, 0.122)
+    group_b_short: tuple[float, ...] = (0.525, 1.045, 0.74)
     level: tuple[float, ...] = (0.0525, 0.0859, 0.1288)
     """Absence ratio for a school without a baseline: England 2024/25 (domain.md 9), or the history's medians."""
     season: tuple[tuple[float, ...], ...] | None = None
@@ -120,20 +125,25 @@ def bands(phase: Ints, roll: Floats) -> Ints:
     return np.where(phase == 2, 5, chosen).astype(np.int32)
 
 
+def _law(chart: str) -> tuple[Floats, Floats]:
+    """A and B of one chart by row of `BANDS`."""
+    table: Floats = np.array([row[1:] for row in BANDS])
+    first = 2 * "TCG".index(chart)
+    return table[:, first], table[:, first + 1]
+
+
 def once_in_school_years(statistic: Floats, band: Ints, chart: str) -> Floats:
     """X: on a school on track a signal this strong appears once in X school-years; published, so rounded to 6 decimals.
 
     The statistic is above the limit of rate R exactly when X >= 1 / R.
     """
-    table = np.array([row[1:] for row in BANDS])
-    a, b = (table[:, 0], table[:, 1]) if chart == "T" else (table[:, 2], table[:, 3])
+    a, b = _law(chart)
     out: Floats = np.round(np.minimum(np.exp(np.minimum(b[band] * statistic, 50.0)) / a[band], ONCE_IN_SCHOOL_YEARS_MAX), 6)
     return out
 
 
 def limit(rate: float, band: Ints, chart: str) -> Floats:
     """h: the decision interval of a chart that passes it `rate` times a school-year on schools on track."""
-    table = np.array([row[1:] for row in BANDS])
-    a, b = (table[:, 0], table[:, 1]) if chart == "T" else (table[:, 2], table[:, 3])
+    a, b = _law(chart)
     out: Floats = np.log(a[band] / rate) / b[band]
     return out

@@ -44,8 +44,10 @@ _LAYOUT = np.dtype(
         ("common_effect_logit", "<i8"),
         ("statistic_target", "<i8"),
         ("statistic_level", "<i8"),
+        ("statistic_year_group", "<i8"),
         ("once_in_school_years_target", "<i8"),
         ("once_in_school_years_level", "<i8"),
+        ("once_in_school_years_year_group", "<i8"),
         ("condition", "u1"),
     ]
 )
@@ -73,13 +75,18 @@ def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, firs
     band, on_path = model.band[schools], model.has_path[schools]
     scored = model.scored[part]
     above = np.zeros(possible.shape, bool)
-    for chart, statistic, name, rate in (
-        ("T", model.target_statistic[part], "target", budget.target),
-        ("C", model.level_statistic[part], "level", budget.level),
-    ):
+    groups, everywhere = model.year_groups, np.ones(possible.shape, bool)
+    charted = [
+        ("T", model.target_statistic[part], "target", budget.target, np.broadcast_to(on_path, possible.shape), scored),
+        ("C", model.level_statistic[part], "level", budget.level, everywhere, scored),
+    ]
+    if groups.used:
+        charted.append(("G", groups.statistic[part], "year_group", budget.year_group, groups.runs[part], groups.scored[part]))
+    else:
+        out["statistic_year_group"] = out["once_in_school_years_year_group"] = NOTHING
+    for chart, statistic, name, rate, runs, taken in charted:
         rank = once_in_school_years(statistic, np.broadcast_to(band, statistic.shape), chart)
-        runs = np.broadcast_to(on_path, statistic.shape) if chart == "T" else np.ones(statistic.shape, bool)
-        above |= runs & scored & (rank >= 1.0 / rate)
+        above |= runs & taken & (rank >= 1.0 / rate)
         out[f"statistic_{name}"] = np.where(runs, _millionths(statistic), NOTHING)
         out[f"once_in_school_years_{name}"] = np.where(runs, _millionths(rank), NOTHING)
     out["condition"] = _conditions(model.verdict[part], scored, model.warming_up[part], above)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.year_group_counts import series_key
 from schemas.acknowledgement import Acknowledgement, Verdict, parse, winner
 from schemas.calendar import academic_year
+from schemas.codes import YEAR_GROUP_IDS
 from schemas.errors import InvalidRegister, WrongUsage
 from schemas.reject import BLANKS, Reject
 
@@ -32,7 +34,7 @@ class Acknowledgements:
     rejects: dict[str, Reject] = field(default_factory=dict)
 
     def known_before(self, cut: int | None, deployment: Deployment) -> Acknowledged:
-        """By deployment day index, the school indices whose T and C are acknowledged, by what was recorded before `cut`
+        """By deployment day index, what is acknowledged (see `models.close.Acknowledged`) by what was recorded before `cut`
         (microseconds since 1970; None: ever). `retracted` means as if never said."""
         newest: dict[tuple[int, str, date], Acknowledgement] = {}
         for said in self.held:
@@ -43,10 +45,14 @@ class Acknowledgements:
         for (urn, chart, when), said in sorted(newest.items()):
             school = int(np.searchsorted(deployment.urn, urn))
             day = int(np.searchsorted(deployment.days, (when - date(1970, 1, 1)).days, side="right")) - 1
-            if said.verdict is Verdict.RETRACTED or chart not in {"T", "C"} or day < 0 or academic_year(when) != deployment.academic_year:
+            if said.verdict is Verdict.RETRACTED or day < 0 or academic_year(when) != deployment.academic_year:
                 continue
             if school < len(deployment.urn) and deployment.urn[school] == urn:
-                out.setdefault(day, ([], []))[0 if chart == "T" else 1].append(school)
+                target, level, groups = out.setdefault(day, ([], [], []))
+                if chart.startswith("G:"):
+                    groups.append(series_key(school, YEAR_GROUP_IDS[chart[2:]]))
+                else:
+                    (target if chart == "T" else level).append(school)
         return out
 
 

@@ -30,8 +30,10 @@ _MILLIONTHS = (
     "common_effect_logit",
     "statistic_target",
     "statistic_level",
+    "statistic_year_group",
     "once_in_school_years_target",
     "once_in_school_years_level",
+    "once_in_school_years_year_group",
 )
 _COUNTS = ("possible_sessions", "absences", "charted_possible_sessions", "charted_absences")
 

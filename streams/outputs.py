@@ -35,8 +35,10 @@ _RATIOS = {
     "common_effect_logit",
     "statistic_target",
     "statistic_level",
+    "statistic_year_group",
     "once_in_school_years_target",
     "once_in_school_years_level",
+    "once_in_school_years_year_group",
 }
 _COUNTS = {"possible_sessions", "absences", "charted_possible_sessions", "charted_absences"}
 
@@ -93,7 +95,7 @@ def summary(done: Replayed, held: Input, parameters: Parameters) -> dict[str, An
         "alerts": dict(sorted(Counter(str(kind) for kind, _ in opened).items())),
         "alert_records": dict(sorted(Counter(f"{a.kind} {a.state}" for a in done.alerts).items())),
         "withheld": dict(sorted(done.withheld.items())),
-        "alarms_per_school_year": {"T": done.budget.target, "C": done.budget.level},
+        "alarms_per_school_year": {"T": done.budget.target, "C": done.budget.level, "G": done.budget.year_group},
         "parameters": {"source": parameters.source, "digest": parameters.digest},
         "state_digest": state_digest(done.urns, (school.digest for school in digests)),
     }

@@ -84,7 +84,7 @@ def test_the_median_of_ten_days_is_the_usual_number() -> None:
 
 def plausible(absences: list[int], p0: float = 0.05) -> list[Verdict]:
     size = len(absences)
-    day = Guarded(np.full(size, Verdict.MEASURED), np.full(size, 2), np.full(size, 400), np.array(absences))
+    day = Guarded(np.full(size, Verdict.MEASURED), np.full(size, 2), np.full(size, 400), np.array(absences), np.ones((2, size), bool))
     return [Verdict(int(v)) for v in judge_plausible(day, np.full(size, p0), np.zeros(size, np.int32), 1)]
 
 

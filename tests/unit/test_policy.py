@@ -35,7 +35,7 @@ def h(model: YearModel, chart: str = "C") -> float:
 
 
 def closes(
-    model: YearModel, days: range, said: Said | None = None, acknowledged: dict[int, tuple[list[int], list[int]]] | None = None
+    model: YearModel, days: range, said: Said | None = None, acknowledged: dict[int, tuple[list[int], list[int], list[int]]] | None = None
 ) -> list[Close]:
     folded = Said() if said is None else said
     return [decide(model, d, folded, RATE, acknowledged or {}) for d in days]
@@ -103,7 +103,7 @@ def test_it_closes_after_ten_days_below_a_third_of_the_limit_and_holds_off_ten_d
 
 def test_the_hold_off_counts_school_days_from_the_last_opening(model: YearModel) -> None:
     model.level_statistic[20:, 0] = h(model) + 0.1
-    found = closes(model, range(20, 35), acknowledged={22: ([], [0])})
+    found = closes(model, range(20, 35), acknowledged={22: ([], [0], [])})
     states = [[str(a.state) for a in c.alerts] for c in found]
     assert states[0] == ["opened"]
     assert states[2] == ["closed"]
