@@ -197,9 +197,7 @@ class YearModel:
             out.counted[i] = guarded.counted
         return out
 
-    def _score_day(
-        self, panel: Panel, d: int, block: _Block, i: int, effect: common_effect.Effect, acknowledged: Acknowledged
-    ) -> None:
+    def _score_day(self, panel: Panel, d: int, block: _Block, i: int, effect: common_effect.Effect, acknowledged: Acknowledged) -> None:
         here, state = self.deployment, self.state
         measured = block.measured[i]
         c, v = common_effect.leave_one_out(effect, block.x[i], block.w[i], here.phase, here.area)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.numbers import Floats, Ints, ratio
+from models.year_group_evidence import leading_year_group, year_group_quiet
 from schemas.codes import CODE_RULES_VERSION
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ def windows(model: YearModel, chart: str, schools: Ints, last: int) -> list[Wind
 
 def onset_day(model: YearModel, chart: str, school: int, day: int) -> int:
     """Deployment day index of "about since": the school's first planned day after its evidence was last all 0."""
-    quiet = (model.state.target if chart == "T" else model.state.level).quiet[school]
+    if chart == "G":
+        group = leading_year_group(model, school, day)
+        quiet = -1 if group is None else year_group_quiet(model, school, group)
+    else:
+        quiet = int((model.state.target if chart == "T" else model.state.level).quiet[school])
     planned = np.flatnonzero(model.deployment.planned[: day + 1, school])
     after = planned[planned > quiet]
     return int(after[0]) if len(after) else day

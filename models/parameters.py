@@ -125,9 +125,9 @@ def bands(phase: Ints, roll: Floats) -> Ints:
     return np.where(phase == 2, 5, chosen).astype(np.int32)
 
 
-def _law(chart: str) -> tuple[Floats, Floats]:
+def _law(chart: str) -> tuple[Ints, Ints]:
     """A and B of one chart by row of `BANDS`."""
-    table: Floats = np.array([row[1:] for row in BANDS])
+    table = np.array([row[1:] for row in BANDS], np.float64)
     first = 2 * "TCG".index(chart)
     return table[:, first], table[:, first + 1]
 
@@ -138,8 +138,8 @@ def once_in_school_years(statistic: Floats, band: Ints, chart: str) -> Floats:
     The statistic is above the limit of rate R exactly when X >= 1 / R.
     """
     a, b = _law(chart)
-    out: Floats = np.round(np.minimum(np.exp(np.minimum(b[band] * statistic, 50.0)) / a[band], ONCE_IN_SCHOOL_YEARS_MAX), 6)
-    return out
+    rank: Floats = np.minimum(np.exp(np.minimum(b[band] * statistic, 50.0)) / a[band], ONCE_IN_SCHOOL_YEARS_MAX)
+    return rank.round(6)
 
 
 def limit(rate: float, band: Ints, chart: str) -> Floats:

@@ -18,7 +18,10 @@ from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
 from models.parameters import Budget, limit, once_in_school_years
 from models.second_opinion import second_opinions
+from models.year_group_counts import series_key
+from models.year_group_evidence import leading_cell, leading_year_group, year_group_grounds
 from schemas.alert import Alert, AlertKind, AlertState, alert_id
+from schemas.codes import YEAR_GROUP_IDS
 
 if TYPE_CHECKING:
     from models.attribution import Attributor
@@ -32,13 +35,16 @@ NO_OPENING_LAST_DAYS = 10
 CLOSES_AFTER_DAYS = 10
 SILENT_DAYS = 5
 _WITHDRAW_MARGIN = 0.7
-_KINDS = {"T": AlertKind.OFF_TRAJECTORY, "C": AlertKind.LEVEL_DROP}
+_KINDS = {"T": AlertKind.OFF_TRAJECTORY, "C": AlertKind.LEVEL_DROP, "G": AlertKind.YEAR_GROUP}
 _DEFECTS = {Verdict.MISSING: "silent", Verdict.PARTIAL: "partial", Verdict.IMPLAUSIBLE: "implausible", Verdict.ALL_PRESENT: "all present"}
 _EPOCH = date(1970, 1, 1)
 
 
 class Key(NamedTuple):
-    """What at most one alert is open for: a school's chart (`data` for its registers), or an area (urn None)."""
+    """What at most one alert is open for: a school's chart (`data` for its registers), or an area (urn None).
+
+    G is one chart, whichever year group leads: a second year group above the limit is news about the open alert.
+    """
 
     chart: str
     urn: int | None
@@ -57,7 +63,10 @@ class Withheld(StrEnum):
 
 @dataclass(slots=True)
 class _Line:
-    """The state of one key: the newest alert's opening day, rank and leading part as last published, and whether it is open."""
+    """The state of one key: the newest alert's opening day, rank and leading part as last published, and whether it is open.
+
+    named: the year group of G's chart, the leading one at the opening.
+    """
 
     opened_on: date
     rank: float
@@ -65,6 +74,7 @@ class _Line:
     onset: date | None
     hold_off_from: date | None
     leading: str | None = None
+    named: str | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +93,7 @@ class Said:
             held = line.hold_off_from if line else None
             rank = alert.once_in_school_years or 0.0
             line = self.lines[key] = _Line(alert.opened_on, rank, open=True, onset=alert.onset_about, hold_off_from=held)
+            line.named = alert.chart.removeprefix("G:") if alert.chart and key.chart == "G" else None
         elif line is not None:
             line.open = alert.state is AlertState.UPDATED
             line.rank = alert.once_in_school_years or line.rank
@@ -94,7 +105,7 @@ class Said:
 
 def _key_of(alert: Alert) -> Key:
     chart = alert.chart or ("area" if alert.kind is AlertKind.AREA else "data")
-    return Key(chart, alert.urn, alert.area if alert.urn is None else None)
+    return Key(chart.partition(":")[0], alert.urn, alert.area if alert.urn is None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +134,10 @@ class _Say(NamedTuple):
     def day_of(self, when: date) -> int:
         return int(np.searchsorted(self.model.deployment.days, (when - _EPOCH).days))
 
-    def grounds(self, chart: str, school: int, h: float, onset: int) -> tuple[Evidence, dict[str, float] | None]:
-        """Evidence and attribution of one school's T or C from an onset to today."""
+    def grounds(self, chart: str, school: int, h: float, onset: int, named: str | None = None) -> tuple[Evidence, dict[str, float] | None]:
+        """Evidence and attribution of one school's T, C or G from an onset to today. named: the year group to speak of (for G)."""
+        if named is not None:
+            return year_group_grounds(self.model, school, named, self.day, h, onset)
         evidence = chart_evidence(self.model, chart, school, self.day, h, onset)
         if self.attributor is None:
             return evidence, None
@@ -135,7 +148,7 @@ class _Say(NamedTuple):
         self, key: Key, state: AlertState, line: _Line, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
     ) -> Alert:
         kind = _KINDS.get(key.chart) or (AlertKind.AREA if key.urn is None else AlertKind.DATA)
-        chart = key.chart if key.chart in _KINDS else None
+        chart = None if key.chart not in _KINDS else f"G:{line.named}" if key.chart == "G" else key.chart
         year = self.model.deployment.academic_year
         return Alert(
             alert_id=alert_id(kind, chart, key.urn if key.area is None else key.area, year, line.opened_on),
@@ -154,9 +167,16 @@ class _Say(NamedTuple):
         )
 
     def opening(
-        self, key: Key, rank: float, onset: date | None, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
+        self,
+        key: Key,
+        rank: float,
+        onset: date | None,
+        reason: str,
+        evidence: Evidence,
+        attribution: dict[str, float] | None = None,
+        named: str | None = None,
     ) -> Alert:
-        line = _Line(self.today, rank, open=True, onset=onset, hold_off_from=None)
+        line = _Line(self.today, rank, open=True, onset=onset, hold_off_from=None, named=named)
         alert = self.alert(key, AlertState.OPENED, line, reason, evidence, attribution)
         return alert.model_copy(update={"reason": "reopened"}) if str(alert.alert_id) in self.said.opened else alert
 
@@ -170,12 +190,15 @@ def decide(
     """
     say = _Say(model, day, said, attributor)
     if attributor is not None:
-        held = ((key.chart, _school_index(say, key)) for key, line in said.lines.items() if line.open and key.chart in _KINDS)
+        held = ((key.chart, _school_index(say, key)) for key, line in said.lines.items() if line.open and key.chart in {"T", "C"})
         attributor.prepare([(chart, i) for chart, i in held if i is not None])
     withheld: Counter[str] = Counter()
     alerts = _areas(say)
     alerts += _charts(say, "T", model.target_statistic, budget.target, acknowledged, withheld)
     alerts += _charts(say, "C", model.level_statistic, budget.level, acknowledged, withheld)
+    if model.year_groups.used or any(key.chart == "G" for key in said.lines):
+        model.year_groups.make()
+        alerts += _charts(say, "G", model.year_groups.statistic, budget.year_group, acknowledged, withheld)
     alerts += _data(say)
     alerts.sort(key=lambda a: (a.kind, a.urn if a.urn is not None else -1, a.area or "", a.opened_on, a.state))
     for alert in alerts:
@@ -214,19 +237,22 @@ def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged:
             continue
         onset = onset_day(model, chart, i, day)
         against = "the path to the target" if not np.isnan(here.target[i]) else "the baseline: the school has no target"
-        reason = f"chart {chart} passed its decision interval" + (f", against {against}" if chart == "T" else "")
-        evidence, attribution = say.grounds(chart, i, float(limits[i]), onset)
-        evidence |= second_opinions(model, i, day)
-        out.append(say.opening(key, float(rank[i]), say.date_of(onset), reason, evidence, attribution))
+        against = {"T": f", against {against}", "G": ", against the rest of the school"}.get(chart, "")
+        named = leading_year_group(model, i, day) if chart == "G" else None
+        evidence, attribution = say.grounds(chart, i, float(limits[i]), onset, named)
+        if named is None:
+            evidence |= second_opinions(model, i, day)
+        reason = f"chart {chart} passed its decision interval{against}"
+        out.append(say.opening(key, float(rank[i]), say.date_of(onset), reason, evidence, attribution, named))
     return out
 
 
 def _withhold(say: _Say, key: Key, school: int, chart: str) -> Withheld | None:
     """The first rule that forbids an opening today; None if it may open."""
     model, day = say.model, say.day
-    if not model.scored[day, school]:
+    if not _scored(model, chart)[day, school]:
         return Withheld.NOT_SCORED
-    if chart == "C" and model.warming_up[day, school]:
+    if chart != "T" and model.warming_up[day, school]:
         return Withheld.WARMING_UP
     planned = model.deployment.planned[:, school]
     if planned[day + 1 :].sum() < NO_OPENING_LAST_DAYS:
@@ -234,6 +260,11 @@ def _withhold(say: _Say, key: Key, school: int, chart: str) -> Withheld | None:
     if _held_off(say, key, planned):
         return Withheld.HOLD_OFF
     return None
+
+
+def _scored(model: YearModel, chart: str) -> Bools:
+    """The days that a chart's statistic speaks of, (days, schools)."""
+    return model.year_groups.scored if chart == "G" else model.scored
 
 
 def _held_off(say: _Say, key: Key, planned: Bools) -> bool:
@@ -253,7 +284,8 @@ def _follow(
         return []
     state, reason = fate
     now = replace(line, rank=rank) if state is AlertState.UPDATED else line
-    return [say.alert(key, state, now, reason, *say.grounds(key.chart, school, h, _onset(say, key, line, school)))]
+    named = (leading_year_group(say.model, school, say.day) or line.named) if key.chart == "G" else None
+    return [say.alert(key, state, now, reason, *say.grounds(key.chart, school, h, _onset(say, key, line, school), named))]
 
 
 def _onset(say: _Say, key: Key, line: _Line, school: int) -> int:
@@ -264,13 +296,14 @@ def _onset(say: _Say, key: Key, line: _Line, school: int) -> int:
 def _fate(
     say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
 ) -> tuple[AlertState, str] | None:
-    scored, day = say.model.scored, say.day
+    scored, day = _scored(say.model, key.chart), say.day
     opened = say.day_of(line.opened_on)
     counts = scored[opened : day + 1, school].copy()
     counts[0] = True  # a corrected opening day that is no measurement any more carries the statistic of the day before
     values = statistic[opened : day + 1, school][counts]
-    place = 0 if key.chart == "T" else 1
-    if any(opened <= d <= day and school in schools[place] for d, schools in acknowledged.items()):
+    place = "TCG".index(key.chart)
+    subject = school if line.named is None else series_key(school, YEAR_GROUP_IDS[line.named])
+    if any(opened <= d <= day and subject in subjects[place] for d, subjects in acknowledged.items()):
         return AlertState.CLOSED, "acknowledged"
     if bool((values < h - _WITHDRAW_MARGIN).all()):
         return AlertState.WITHDRAWN, "corrected registers: below half the strength on the opening day and ever since"
@@ -278,11 +311,18 @@ def _fate(
         return AlertState.CLOSED, f"{CLOSES_AFTER_DAYS} days below a third of the decision interval"
     if scored[day, school] and rank >= 2 * line.rank:
         return AlertState.UPDATED, "twice as strong"
-    if scored[day, school] and say.attributor is not None:
-        leading = say.attributor.leading(key.chart, school, _onset(say, key, line, school))
-        if leading is not None and leading != line.leading:
-            return AlertState.UPDATED, f"the leading part is now {leading}"
+    leading = _leading(say, key, line, school, h) if scored[day, school] else None
+    if leading is not None and leading != line.leading:
+        return AlertState.UPDATED, f"the leading part is now {leading}"
     return None
+
+
+def _leading(say: _Say, key: Key, line: _Line, school: int, h: float) -> str | None:
+    """The part that an open alert should name; of G, the year group that leads while it is above the limit."""
+    if key.chart == "G":
+        group = leading_year_group(say.model, school, say.day)
+        return group if group is None or say.model.year_groups.statistic[say.day, school] < h else leading_cell(group)
+    return None if say.attributor is None else say.attributor.leading(key.chart, school, _onset(say, key, line, school))
 
 
 def _areas(say: _Say) -> list[Alert]:

@@ -90,7 +90,7 @@ class Series:
         return out
 
     def with_keys(self, keys: Ints) -> Series:
-        """This, or one with further keys."""
+        """These and some further ones; itself if all are known."""
         new = keys[self.place(keys) < 0]
         return Series(np.union1d(self.key, new).astype(np.int32)) if len(new) else self
 
@@ -167,12 +167,11 @@ def _by_year_group(batch: Batch, row: Longs) -> tuple[Longs, Ints, Ints, Ints]:
     offset = np.cumsum(length) - length
     cells = batch.cells[np.arange(int(length.sum())) + np.repeat(start - offset, length)]
     group = cells >> (PUPILS_BITS + CODE_BITS)
-    edge = np.ones(len(cells), bool)
-    edge[1:] = group[1:] != group[:-1]
-    edge[offset] = True
-    begin = np.flatnonzero(edge)
+    first = np.zeros(len(cells), bool)
+    first[offset] = True
+    begin = np.flatnonzero(first | (np.diff(group, prepend=group[:1]) != 0))
     sums = np.add.reduceat(_RULE[(cells >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)] * (cells & ((1 << PUPILS_BITS) - 1)), begin)
     possible, absences = sums & ((1 << 32) - 1), sums >> 32
     held = (possible > 0) & (possible <= _PUPILS_MOST)
-    register = broken[np.searchsorted(offset, begin, side="right") - 1]
+    register = broken[np.cumsum(first[begin]) - 1]
     return register[held], group[begin][held].astype(np.int64), possible[held], absences[held]

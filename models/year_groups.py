@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from models.deployment import Deployment
     from models.parameters import Parameters
 
-__all__ = ["NO_YEAR_GROUP", "PUPILS_LEAST", "SHIFTS", "Contrast", "GroupState", "SeriesDay", "YearGroups", "contrast", "reset", "update"]
+__all__ = [
+    "NO_YEAR_GROUP",
+    "PUPILS_LEAST",
+    "SHIFTS",
+    "GroupState",
+    "SeriesDay",
+    "Split",
+    "YearGroups",
+    "contrast",
+    "reset",
+    "split",
+    "update",
+]
 
 SHIFTS = (0.025, 0.04)
 """Rises in a year group's absence, as ratios, that its chart accumulates evidence for."""
@@ -73,11 +85,15 @@ class GroupState:
         self.series = series
 
 
-class Contrast(NamedTuple):
-    """One day's year groups against their schools' rest, (n,): difference of logits, 1/pupils + 1/pupils of the rest, measured."""
+class Split(NamedTuple):
+    """One day's counts over the sessions that count, (n,): possible sessions and absences of each year group and of the rest of
+    its school, registers k, and whether it can be charted."""
 
-    logit: Floats
-    inverse_pupils: Floats
+    possible: Ints
+    absences: Ints
+    rest_possible: Ints
+    rest_absences: Ints
+    registers: Ints
     measured: Bools
 
 
@@ -91,23 +107,28 @@ class SeriesDay(NamedTuple):
     gathers: Bools
 
 
-def contrast(series: Series, sheet: Ints, counted: Bools) -> Contrast:
+def split(series: Series, sheet: Ints, counted: Bools) -> Split:
     """From the counts of a day (`YearGroupCounts.on`) and the sessions that the guards left, bool (2, schools).
 
-    A session without a breakdown is left out here. With fewer than two year groups of 5 pupils a school has no contrast.
+    A session without a breakdown is left out here. With fewer than two year groups of 5 pupils a school has nothing to chart.
     """
     starts, of = series.starts, series.of
     totals = np.add.reduceat(sheet, starts, axis=1, dtype=np.int32)
     used = counted[:, series.schools] & (totals[:2] > 0)
-    k = used.sum(axis=0, dtype=np.int32)[of]
     am, pm = used[0][of], used[1][of]
+    k = am + pm.astype(np.int32)
     n, y = sheet[0] * am + sheet[1] * pm.astype(np.int32), sheet[2] * am + sheet[3] * pm.astype(np.int32)
     rest_n = (totals[0] * used[0] + totals[1] * used[1])[of] - n
     rest_y = (totals[2] * used[0] + totals[3] * used[1])[of] - y
     large = (n >= PUPILS_LEAST * k) & (k > 0)
     measured = large & (np.add.reduceat(large, starts, dtype=np.int32) >= 2)[of]
-    logit = _log(2 * y + k) - _log(2 * (n - y) + k) - (_log(2 * rest_y + k) - _log(2 * (rest_n - rest_y) + k))
-    return Contrast(logit, k * (1.0 / np.maximum(n, 1) + 1.0 / np.maximum(rest_n, 1)), measured)
+    return Split(n, y, rest_n, rest_y, k, measured)
+
+
+def contrast(day: Split) -> Floats:
+    """Logit of each year group less that of the rest of its school, (n,); meaningless where not measured."""
+    n, y, rest_n, rest_y, k, _ = day
+    return _log(2 * y + k) - _log(2 * (n - y) + k) - (_log(2 * rest_y + k) - _log(2 * (rest_n - rest_y) + k))
 
 
 def _log(j: Ints) -> Floats:
@@ -160,8 +181,13 @@ class YearGroups:
         self.scored: Bools = np.zeros((0, 0), bool)
         self.counted: Ints = np.zeros((0, 0), np.uint8)
         """Sessions that the guards left, bits 1 AM and 2 PM."""
+        self.counts = YearGroupCounts()
+        """The counts that were scored last."""
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make room for the year, if there is none yet; nothing is charted by that."""
+        if self.used:
+            return
         shape = self._deployment.planned.shape
         self.statistic, self.leading = np.zeros(shape), np.full(shape, NO_YEAR_GROUP, np.uint8)
         self.runs, self.scored = np.zeros(shape, bool), np.zeros(shape, bool)
@@ -180,34 +206,32 @@ class YearGroups:
             self._laid = _Laid(series, delta, (1.0 / (1.05 * p0 * (1.0 - p0)))[school], a_long, b_long, a_short, b_short)
         return self._laid
 
-    def score_day(
-        self, state: GroupState, counts: YearGroupCounts, day: int, counted: Bools, scored: Bools, scored_days: Floats
-    ) -> None:
+    def score_day(self, state: GroupState, counts: YearGroupCounts, day: int, counted: Bools, scored: Bools, scored_days: Floats) -> None:
         """Score deployment day `day` for all schools. counted: (2, schools), sessions that the guards left; scored: (schools,),
         days that the school's charts take; scored_days: how many they took before."""
         series = counts.series
         if not len(series):
             return
-        if not self.used:
-            self._make()
+        self.make()
+        self.counts = counts
         state.lay(series, day - 1)
         sheet = counts.on(day)
         measured = np.zeros(len(series), bool)
         if sheet is not None:
-            measured = self._take(state, day, contrast(series, sheet, counted), scored, scored_days)
+            measured = self._take(state, day, split(series, sheet, counted), scored, scored_days)
             state.begun[series.school[measured]] = True
         else:
             state.quiet[~state.evidence.any(axis=0)] = day
         self._say(state, day, measured, scored)
         self.counted[day] = counted[0] + 2 * counted[1]
 
-    def _take(self, state: GroupState, day: int, seen: Contrast, scored: Bools, scored_days: Floats) -> Bools:
+    def _take(self, state: GroupState, day: int, seen: Split, scored: Bools, scored_days: Floats) -> Bools:
         laid = self._lay(state.series)
         school = state.series.school
         measured = seen.measured & scored[school]
-        vb = laid.sampling * seen.inverse_pupils
+        vb = laid.sampling * (seen.registers * (1.0 / np.maximum(seen.possible, 1) + 1.0 / np.maximum(seen.rest_possible, 1)))
         gathers = measured & (scored_days >= WARM_UP_DAYS)[school]
-        today = SeriesDay(seen.logit, laid.a_long + laid.b_long * vb, laid.a_short + laid.b_short * vb, measured, gathers)
+        today = SeriesDay(contrast(seen), laid.a_long + laid.b_long * vb, laid.a_short + laid.b_short * vb, measured, gathers)
         update(state, today, laid.delta, day)
         return measured
 

@@ -202,3 +202,75 @@ def run(
         t_out.append([chart.statistic() for chart in t_charts])
         c_out.append([chart.statistic() for chart in c_charts])
     return effects, t_out, c_out
+
+
+@dataclass
+class GroupChart:
+    """Chart G of one year group: chart C with a shorter memory, without a loading, warm by its school's scored days."""
+
+    deltas: list[float]
+    sampling: float
+    constants: tuple[float, float, float, float]
+    ss: float = 20.0
+    ns: int = 20
+    m: float = 0.0
+    n: int = 13
+    w: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def take(self, own: tuple[int, int], rest: tuple[int, int], k: int, warm: bool) -> None:
+        """One measured day; own and rest are (y, N) of the year group and of the rest of its school over k registers."""
+        (y, n), (y_rest, n_rest) = own, rest
+        e0 = on_grid(math.log(y + k / 2)) - on_grid(math.log(n - y + k / 2))
+        e0 -= on_grid(math.log(y_rest + k / 2)) - on_grid(math.log(n_rest - y_rest + k / 2))
+        vb = self.sampling / (n / k) + self.sampling / (n_rest / k)
+        a_l, b_l, a_s, b_s = self.constants
+        long_run, daily = a_l + b_l * vb, a_s + b_s * vb
+        scale = min(max(self.ss / self.ns, 0.5), 4.0)
+        spread = math.sqrt(daily * scale)
+        z = min(max((e0 - self.m) / spread, -3.5), 3.5)
+        e = z * spread
+        if warm:
+            self.w = [max(0.0, w + (e * d - d * d / 2) / (long_run * scale)) for w, d in zip(self.w, self.deltas, strict=True)]
+        self.n += 1
+        self.m += e / self.n
+        self.ss += min(z * z, 9.0)
+        self.ns += 1
+
+    def statistic(self) -> float:
+        """log mean exp."""
+        return math.log(sum(math.exp(min(x, 200.0)) for x in self.w) / len(self.w))
+
+
+GroupDay = dict[str, tuple[int, int]]
+"""Year group -> (y, N) of one session, study leave left out."""
+
+
+def run_groups(
+    school: School, constants: tuple[float, float, float, float], days: list[tuple[bool, list[GroupDay]]]
+) -> list[tuple[float, str | None]]:
+    """The statistic of one school's chart G and who leads it, by day; a day is (scored, the sessions that the guards left)."""
+    p0 = min(max(school.aim, 1e-4), 0.95)
+    charts: dict[str, GroupChart] = {}
+    warm_days, out = 0, []
+    for scored, sessions in days:
+        broken = [s for s in sessions if s]
+        k = len(broken)
+        total = [(sum(y for y, _ in s.values()), sum(n for _, n in s.values())) for s in broken]
+        y_all, n_all = sum(y for y, _ in total), sum(n for _, n in total)
+        names = {g for s in broken for g in s}
+        own = {g: (sum(s[g][0] for s in broken if g in s), sum(s[g][1] for s in broken if g in s)) for g in names}
+        large = sorted(g for g, (_, n) in own.items() if n / k >= 5)
+        if scored and len(large) >= 2:
+            for g in large:
+                y, n = own[g]
+                if g not in charts:
+                    charts[g] = GroupChart(deltas(school.aim, (0.025, 0.04)), 1 / (1.05 * p0 * (1 - p0)), constants)
+                charts[g].take((y, n), (y_all - y, n_all - n), k, warm_days >= 20)
+        warm_days += scored
+        said = {g: round(chart.statistic(), 6) for g, chart in charts.items()}
+        most = max(said.values(), default=0.0)
+        out.append((most, min((g for g, x in said.items() if x == most), key=_AGES.index) if most > 0 else None))
+    return out
+
+
+_AGES = ("N1", "N2", "R", *map(str, range(1, 14)))

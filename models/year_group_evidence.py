@@ -1,0 +1,109 @@
+"""What a year group's alert rests on: its own counts from the onset to today, and what the rest of the school did.
+
+Expected is what the year group would have missed, had it stayed as far from the rest of the school as it stands by itself:
+N times the logistic of (the rest's logit that day + the chart's reference), in pupil-sessions. (detection.md 1.5, 1.9)
+"""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.deployment import AM, PM
+from models.numbers import log_odds, ratio
+from models.year_group_counts import Series, series_key
+from models.year_groups import NO_YEAR_GROUP, split
+from schemas.codes import CODE_RULES_VERSION, YEAR_GROUP_IDS, YEAR_GROUPS
+
+if TYPE_CHECKING:
+    from models.close import YearModel
+    from models.evidence import Evidence
+
+__all__ = ["leading_cell", "leading_year_group", "year_group_grounds", "year_group_quiet"]
+
+_MILLION = 1_000_000
+
+
+class _Days(NamedTuple):
+    """The days on which a year group was measured: N and y of the year group and of the rest of its school, registers that count."""
+
+    day: list[int]
+    possible: list[int]
+    absences: list[int]
+    rest_possible: list[int]
+    rest_absences: list[int]
+    sessions: list[int]
+
+
+def leading_year_group(model: YearModel, school: int, day: int) -> str | None:
+    """The year group whose statistic is the school's on a day; None while all are 0."""
+    number = int(model.year_groups.leading[day, school])
+    return None if number == NO_YEAR_GROUP else YEAR_GROUPS[number]
+
+
+def year_group_quiet(model: YearModel, school: int, group: str) -> int:
+    """The last deployment day after which this year group's evidence was all 0."""
+    return int(model.state.groups.quiet[_place(model, school, group)])
+
+
+def _place(model: YearModel, school: int, group: str) -> int:
+    series = model.state.groups.series
+    return int(series.place(np.array([series_key(school, YEAR_GROUP_IDS[group])], np.int64))[0])
+
+
+def leading_cell(group: str) -> str:
+    """A year group as the key of an attribution."""
+    return f"year_group:{group}"
+
+
+def year_group_grounds(model: YearModel, school: int, group: str, day: int, limit: float, onset: int) -> tuple[Evidence, dict[str, float]]:
+    """Evidence of one year group from the onset to `day`, the counts of its school's rest beside it; and the attribution, which
+    is the year group's excess whole."""
+    seen = _days(model, school, group, range(onset, day + 1))
+    n, rest_n, rest_y, k = (np.array(column, np.int64) for column in (seen.possible, seen.rest_possible, seen.rest_absences, seen.sessions))
+    usual = float(model.state.groups.reference[_place(model, school, group)]) if len(n) else 0.0
+    expected = n * ratio(log_odds((rest_y + k / 2) / (rest_n + k)) + usual)
+    expected_millionths = round(fsum(expected.tolist()) * _MILLION)
+    possible, absences, sessions = sum(seen.possible), sum(seen.absences), sum(seen.sessions)
+    excess = (absences * _MILLION - expected_millionths) / _MILLION
+    cell = leading_cell(group)
+    evidence: Evidence = {
+        "year_group": group,
+        "leading_cell": cell,
+        "statistic": round(float(model.year_groups.statistic[day, school]), 6),
+        "decision_interval": round(limit, 6),
+        "school_days": len(seen.day),
+        "sessions": sessions,
+        "possible_sessions": possible,
+        "absences": absences,
+        "rest_possible_sessions": sum(seen.rest_possible),
+        "rest_absences": sum(seen.rest_absences),
+        "expected_absences": expected_millionths / _MILLION,
+        "excess_absences": excess,
+        "excess_ratio": round(excess / possible, 6) if possible else None,
+        "pupils_a_day": round(excess / max(sessions, 1), 6),
+        "newest_register": str(model.deployment.days[seen.day[-1]].astype("datetime64[D]")) if seen.day else None,
+        "code_rules_version": CODE_RULES_VERSION,
+    }
+    return evidence, {cell: excess, "own": excess}
+
+
+def _days(model: YearModel, school: int, group: str, days: range) -> _Days:
+    """What chart G took in of one year group; nothing if no register names it any more."""
+    groups, out = model.year_groups, _Days([], [], [], [], [], [])
+    series = groups.counts.series
+    mine = np.flatnonzero(series.school == school)
+    own = Series(series.key[mine] - series_key(school, 0))
+    place = int(own.place(np.array([YEAR_GROUP_IDS[group]]))[0])
+    for day in days if place >= 0 else ():
+        sheet = groups.counts.on(day)
+        if sheet is None or not model.scored[day, school]:
+            continue
+        bits = int(groups.counted[day, school])
+        seen = split(own, sheet[:, mine], np.array([[bits & AM], [bits & PM]], bool))
+        if seen.measured[place]:
+            for column, value in zip(out, (np.array([day] * len(own)), *seen), strict=False):
+                column.append(int(value[place]))
+    return out
