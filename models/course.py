@@ -21,7 +21,6 @@ from models.school_cells import CellReader
 if TYPE_CHECKING:
     from models.batch import Batch
     from models.numbers import Bools, Ints
-    from models.panel import Longs
     from models.parameters import Budget, Parameters
     from models.school_cells import Registers
 
@@ -31,15 +30,13 @@ __all__ = ["Course", "Revisions", "place"]
 @dataclass(frozen=True, slots=True, eq=False)
 class Revisions:
     """Registers of one academic year, in ascending rank, (n,) each: rank in the total order, deployment day index, session,
-    school index, and what each adds up to; and their rows in the batch that holds their cells (None: not by year group)."""
+    school index, and what each adds up to."""
 
     rank: Ints
     day: Ints
     session: Ints
     school: Ints
     sums: Tally
-    row: Longs | None = None
-    batch: Batch | None = None
 
     def __len__(self) -> int:
         return len(self.rank)
@@ -50,14 +47,13 @@ class Revisions:
         school, day, inside = place(here, batch, rows)
         mine = rows[inside]
         sums = Tally(tally.possible[mine], tally.absences[mine], tally.study_leave[mine], tally.unmarked[mine], tally.legacy[mine])
-        return cls(mine.astype(np.int32), day[inside], batch.session[mine].astype(np.int32), school[inside], sums, mine, batch)
+        return cls(mine.astype(np.int32), day[inside], batch.session[mine].astype(np.int32), school[inside], sums)
 
     def only(self, rows: Ints) -> Revisions:
         """Some of them; rows in ascending order."""
         s = self.sums
         sums = Tally(s.possible[rows], s.absences[rows], s.study_leave[rows], s.unmarked[rows], s.legacy[rows])
-        row = None if self.row is None else self.row[rows]
-        return Revisions(self.rank[rows], self.day[rows], self.session[rows], self.school[rows], sums, row, self.batch)
+        return Revisions(self.rank[rows], self.day[rows], self.session[rows], self.school[rows], sums)
 
 
 def place(here: Deployment, batch: Batch, rows: Ints) -> tuple[Ints, Ints, Bools]:
@@ -96,9 +92,9 @@ class Course:
     def close(self, day: int, new: Revisions, acknowledged: Acknowledged | None = None, registers: Registers | None = None) -> Close:
         """Close deployment day `day`: take in what the log holds since the last close, score what it changed, decide.
 
-        registers: where the winners' cells can be read; without it alerts have no attribution.
+        registers: where the winners' cells can be read; without it there are no year groups, and alerts have no attribution.
         """
-        first = min(self._merge(new), self._acknowledge(self.acknowledged if acknowledged is None else acknowledged))
+        first = min(self._merge(new, registers), self._acknowledge(self.acknowledged if acknowledged is None else acknowledged))
         self.changed_from = min(first, self.model.through + 1, day)
         self.model.score(self.panel, first, day, self.acknowledged)
         attributor = None if registers is None else Attributor(self._reader, self.model, self.panel, registers, day)
@@ -109,7 +105,7 @@ class Course:
         self.acknowledged = now
         return min(changed, default=len(self.deployment.days))
 
-    def _merge(self, new: Revisions) -> int:
+    def _merge(self, new: Revisions, registers: Registers | None) -> int:
         """Move the panel on; the first day whose counts or path changed (the number of days if none)."""
         days = len(self.deployment.days)
         if not len(new):
@@ -117,7 +113,8 @@ class Course:
         day, school = self.panel.apply(new.rank, new.day, new.session, new.school, new.sums)
         if not len(day):
             return days
-        self._merge_year_groups(new)
+        if registers is not None:
+            self._merge_year_groups(new, registers)
         winner = self.panel.winner
         sent = (winner[day, 0, school] >= 0) * AM + (winner[day, 1, school] >= 0) * PM
         unsteady = np.unique(school[sent != self._steady[school]])
@@ -128,11 +125,10 @@ class Course:
             self._steady[unsteady] = self._steady_sessions(unsteady)
         return first
 
-    def _merge_year_groups(self, new: Revisions) -> None:
-        if new.row is None or new.batch is None:
-            return
+    def _merge_year_groups(self, new: Revisions, registers: Registers) -> None:
         wins = self.panel.winner[new.day, new.session, new.school] == new.rank
-        self.panel.groups.take(new.batch, new.row[wins], new.day[wins], new.session[wins], new.school[wins])
+        rows = new.rank[wins] if registers.rows is None else registers.rows[new.rank[wins]]
+        self.panel.groups.take(registers.batch, rows, new.day[wins], new.session[wins], new.school[wins])
 
     def _steady_sessions(self, schools: Ints) -> Ints:
         """The sessions a school is expected to send on every day of the year, 0 where they vary: a further register of just

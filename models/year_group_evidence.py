@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from models.close import YearModel
     from models.evidence import Evidence
 
-__all__ = ["leading_cell", "leading_year_group", "year_group_grounds", "year_group_quiet"]
+__all__ = ["GroupDays", "group_days", "leading_cell", "leading_year_group", "year_group_grounds", "year_group_quiet"]
 
 _MILLION = 1_000_000
 
 
-class _Days(NamedTuple):
+class GroupDays(NamedTuple):
     """The days on which a year group was measured: N and y of the year group and of the rest of its school, registers that count."""
 
     day: list[int]
@@ -61,7 +61,7 @@ def leading_cell(group: str) -> str:
 def year_group_grounds(model: YearModel, school: int, group: str, day: int, limit: float, onset: int) -> tuple[Evidence, dict[str, float]]:
     """Evidence of one year group from the onset to `day`, the counts of its school's rest beside it; and the attribution, which
     is the year group's excess whole."""
-    seen = _days(model, school, group, range(onset, day + 1))
+    seen = group_days(model, school, group, range(onset, day + 1))
     n, rest_n, rest_y, k = (np.array(column, np.int64) for column in (seen.possible, seen.rest_possible, seen.rest_absences, seen.sessions))
     usual = float(model.state.groups.reference[_place(model, school, group)]) if len(n) else 0.0
     expected = n * ratio(log_odds((rest_y + k / 2) / (rest_n + k)) + usual)
@@ -90,9 +90,9 @@ def year_group_grounds(model: YearModel, school: int, group: str, day: int, limi
     return evidence, {cell: excess, "own": excess}
 
 
-def _days(model: YearModel, school: int, group: str, days: range) -> _Days:
-    """What chart G took in of one year group; nothing if no register names it any more."""
-    groups, out = model.year_groups, _Days([], [], [], [], [], [])
+def group_days(model: YearModel, school: int, group: str, days: range) -> GroupDays:
+    """What chart G took in of one year group on some deployment days; nothing if no register names it."""
+    groups, out = model.year_groups, GroupDays([], [], [], [], [], [])
     series = groups.counts.series
     mine = np.flatnonzero(series.school == school)
     own = Series(series.key[mine] - series_key(school, 0))

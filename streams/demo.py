@@ -119,6 +119,7 @@ def as_json(demo: Demo) -> dict[str, Any]:
                 "urn": f.planted.urn,
                 "kind": f.planted.kind,
                 "size_points": f.planted.size_points,
+                "year_group": f.planted.year_group,
                 "onset": days[f.planted.onset_day - 1].isoformat(),
                 "found": _opening(f.story),
                 "school_days": f.school_days,

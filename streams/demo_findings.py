@@ -1,7 +1,8 @@
 """What was planted against what was found: a pure comparison of the truth with the published alerts.
 
-T and C of one school are one case, as in the casebook: a new alert joins the open case, and within 20 school days of its
-closing opens it again. A drop counts as found only by an alert that opened on or after its first day and was not withdrawn.
+T, C and G of one school are one case, as in the casebook: a new alert joins the open case, and within 20 school days of its
+closing opens it again. A drop counts as found only by an alert that opened on or after its first day and was not withdrawn;
+by one of a year group (G) only if that year group was planted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ __all__ = ["Case", "DriftFound", "EventFound", "Findings", "Story", "StretchFoun
 
 CASE_REOPENS_SCHOOL_DAYS = 20
 YEAR_DAYS = 190
-_CHARTED = {AlertKind.OFF_TRAJECTORY, AlertKind.LEVEL_DROP}
+_CHARTED = {AlertKind.OFF_TRAJECTORY, AlertKind.LEVEL_DROP, AlertKind.YEAR_GROUP}
 _ENDS = {AlertState.CLOSED, AlertState.WITHDRAWN}
 
 
@@ -47,7 +48,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The T and C alerts of one school that people would see as one piece of work, in order of opening."""
+    """The T, C and G alerts of one school that people would see as one piece of work, in order of opening."""
 
     urn: int
     stories: tuple[Story, ...]
@@ -129,8 +130,8 @@ class Findings:
 
 
 def expected_false_cases(budget: Budget, schools: int, days: int) -> float:
-    """False alerts that the budget of T and C leaves for so many school days: for 57 schools and a year 4.2 (70 % of 6)."""
-    return (budget.target + budget.level) * schools * days / YEAR_DAYS
+    """False alerts that the budget of T, C and G allows for so many school days: for 57 schools and a year 6, 2 a term."""
+    return (budget.target + budget.level + budget.year_group) * schools * days / YEAR_DAYS
 
 
 def stories(alerts: Iterable[Alert]) -> tuple[Story, ...]:
@@ -180,6 +181,7 @@ def compare(planted: Planted, alerts: Sequence[Alert], withheld: Mapping[str, in
 
 def _drift(planted: Planted, drift: PlantedDrift, told: Sequence[Story]) -> DriftFound:
     """The first lasting opening since the drop; otherwise why there is none."""
+    told = [s for s in told if s.opening.kind is not AlertKind.YEAR_GROUP or s.opening.chart == f"G:{drift.year_group}"]
     later = [s for s in told if planted.day(s.opening.opened_on) >= drift.onset_day]
     lasting = [s for s in later if not s.withdrawn]
     if lasting:

@@ -22,8 +22,9 @@ from models.simulator_registers import Sent, clean_registers
 
 __all__ = ["MIX", "Hub", "Planted", "PlantedDrift", "PlantedEvent", "PlantedStretch", "plant"]
 
-MIX = (Drift("step", 3.0), Drift("step", 2.0), Drift("ramp", 3.0), Drift("step", 3.0), Drift("step", 2.0), Drift("step", 2.0))
-"""What the drifting schools do, in turn: of six, two drop by 3 points, three by 2, and one slides by 3 over 30 school days."""
+MIX = (Drift("step", 3.0), Drift("step", 2.0), Drift("ramp", 3.0), Drift("year group", 4.0), Drift("step", 2.0), Drift("step", 3.0))
+"""What the drifting schools do, in turn: of six, two drop by 3 points, two by 2, one slides by 3 over 30 school days, and one
+year group of one drops by 4."""
 DRIFTING_SHARE, ONE_SCHOOL_SILENT_DAYS = 0.10, 10
 _STRETCHES = {"all present", "outage", "silent"}
 _EPOCH = date(1970, 1, 1)
@@ -31,12 +32,14 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class PlantedDrift:
-    """A school that loses attendance for good: how (`step`, `ramp`), by how many points, from which school day (from 1)."""
+    """A school that loses attendance for good: how (`step`, `ramp`, `year group`), by how many points, from which school day
+    (from 1), and which year group, if not all of them."""
 
     urn: int
     kind: str
     size_points: float
     onset_day: int
+    year_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,12 @@ def plant(seed: int, schools: int = 57, days: int = 190) -> Hub:
     return Hub(year, sent, _truth(year, sent, corrections))
 
 
+def _year_group(year: SimulatedYear, school: int) -> str | None:
+    """The name of the year group that drifts, None if the whole school does."""
+    place = int(year.truth.drift_group[school])
+    return year.schools.year_groups(school)[place] if place >= 0 else None
+
+
 def _truth(year: SimulatedYear, sent: Sent, corrections: int) -> Planted:
     urn, truth = year.schools.urn.tolist(), year.truth
     events = [PlantedEvent("block", e.first_day, e.last_day, e.logits) for e in truth.blocks]
@@ -111,7 +120,7 @@ def _truth(year: SimulatedYear, sent: Sent, corrections: int) -> Planted:
     return Planted(
         days=tuple(_EPOCH + timedelta(days=int(d)) for d in year.dates),
         drifts=tuple(
-            PlantedDrift(urn[i], drift.kind, drift.size_points, int(truth.onset_day[i]))
+            PlantedDrift(urn[i], drift.kind, drift.size_points, int(truth.onset_day[i]), _year_group(year, i))
             for i, drift in enumerate(truth.drifts)
             if drift is not None
         ),

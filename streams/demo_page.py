@@ -1,4 +1,4 @@
-"""The demo's page: one self-contained HTML file with a chart for every T and C alert. No script, nothing from elsewhere.
+"""The demo's page: one self-contained HTML file with a chart for every T, C and G alert. No script, nothing from elsewhere.
 
 It shows paths to targets, which the product shows to few; here every school is made up.
 """
@@ -6,7 +6,7 @@ It shows paths to targets, which the product shows to few; here every school is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -31,7 +31,7 @@ __all__ = ["render"]
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """One T or C alert as the page tells it; the drawings are markup, all else is plain text."""
+    """One T, C or G alert as the page tells it; the drawings are markup, all else is plain text."""
 
     uid: str
     school: str
@@ -44,6 +44,9 @@ class _Card:
     since: str
     opened: str
     opened_briefly: str
+    others: str
+    lines: tuple[str, str]
+    columns: tuple[str, str]
     area: str
     rarity: str | None
     target: str
@@ -55,6 +58,28 @@ class _Card:
     wide: Markup
     narrow: Markup
     rows: tuple[tuple[str, ...], ...]
+
+
+class _Says(NamedTuple):
+    """How the page speaks of a chart: what its size is held against, who else there is, and its two lines."""
+
+    against: str
+    others: str
+    lines: tuple[str, str]
+    columns: tuple[str, str]
+
+
+_HUB = "with the hub's common effect"
+_SAYS = {
+    "T": _Says("on the path to its target", "What the area did", ("path to the target", _HUB), ("Path", "With common effect")),
+    "C": _Says("at its own recent level", "What the area did", ("own recent level", _HUB), ("Own level", "With common effect")),
+    "G": _Says(
+        "by its usual distance from the rest of the school",
+        "What the rest of the school did",
+        ("rest of the school", "as far from the rest as it usually is"),
+        ("Rest of the school", "Usual"),
+    ),
+}
 
 
 def render(demo: Demo) -> str:
@@ -115,7 +140,9 @@ def _card(demo: Demo, story: Story, chart: AlertChart, onset: date | None, targe
     alert = story.opening
     uid, school = f"alert-{alert.alert_id}", demo.names[alert.urn or 0]
     excess = words.pupils(words.figure(alert, "pupils_a_day"))
-    against = "on the path to its target" if alert.chart == "T" else "at its own recent level"
+    say = _SAYS[(alert.chart or "")[:1]]
+    group = alert.evidence.get("year_group")
+    where = f"{school}, {words.year_words(group)}" if isinstance(group, str) else school
     title = f"{school}: absence by school day, chart {alert.chart}"
     false, truth = _truth(demo, story, onset)
     description = _description(alert, chart)
@@ -123,15 +150,18 @@ def _card(demo: Demo, story: Story, chart: AlertChart, onset: date | None, targe
         uid=uid,
         school=school,
         chart=alert.chart or "",
-        headline=f"{school}: about {excess} more absent each day than {against}",
+        headline=f"{where}: about {excess} more absent each day than {say.against}",
         found_by=words.FOUND_BY[alert.kind],
-        found_by_briefly=words.FOUND_BY_BRIEFLY[alert.kind],
+        found_by_briefly=words.found_by(alert),
         size=f"{excess} a day",
         points=f"{100 * words.figure(alert, 'excess_ratio'):.1f} points of attendance",
         since=words.full_date(alert.onset_about or alert.opened_on),
         opened=words.full_date(alert.opened_on),
         opened_briefly=words.table_date(alert.opened_on),
-        area=_area_words(alert),
+        others=say.others,
+        lines=say.lines,
+        columns=say.columns,
+        area=_rest_words(alert) if group else _area_words(alert),
         rarity=words.rarity(alert),
         target="none" if np.isnan(target) else f"{100 * (1 - target):.1f} % attendance over the year",
         state=words.state_words(story),
@@ -146,7 +176,7 @@ def _card(demo: Demo, story: Story, chart: AlertChart, onset: date | None, targe
 
 
 def _truth(demo: Demo, story: Story, onset: date | None) -> tuple[bool, str]:
-    """Whether a T or C alert is a false one, and what was planted there."""
+    """Whether an alert of a chart is a false one, and what was planted there."""
     planted = demo.hub.planted
     if onset is None:
         return True, "nothing was planted at this school: a false alert"
@@ -171,14 +201,22 @@ def _area_words(alert: Alert) -> str:
     return f"{said}, as at the hub's other schools; left out of the size above"
 
 
+def _rest_words(alert: Alert) -> str:
+    """What the rest of the school did between the onset and the opening."""
+    absences, possible = words.figure(alert, "rest_absences"), words.figure(alert, "rest_possible_sessions")
+    return f"{100 * absences / possible:.1f} % absent; whatever hit the whole school is not in the size above" if possible else "no figure"
+
+
 def _receipt(alert: Alert) -> tuple[tuple[str, str], ...]:
     """The evidence figures as they were published when the alert opened."""
     number = {name: f"{words.figure(alert, name):,.0f}" for name in ("absences", "possible_sessions", "sessions", "school_days")}
     expected, common = (f"{words.figure(alert, name):,.1f}".replace("-", "−") for name in ("expected_absences", "common_absences"))
+    rest = f"{words.figure(alert, 'rest_absences'):,.0f} of {words.figure(alert, 'rest_possible_sessions'):,.0f} pupil-sessions"
+    others = (f"{expected}, of these {common} common to the hub",) if alert.kind is not AlertKind.YEAR_GROUP else (expected, rest)
     return (
         ("Absences (numerator)", f"{number['absences']} pupil-sessions"),
         ("Possible sessions (denominator)", f"{number['possible_sessions']} pupil-sessions"),
-        ("Expected absences", f"{expected}, of these {common} common to the hub"),
+        *zip(("Expected absences", "Absences in the rest of the school"), others, strict=False),
         ("Over", f"{number['sessions']} sessions on {number['school_days']} school days"),
         ("Newest register", str(alert.evidence.get("newest_register"))),
         ("Rules for codes", str(alert.evidence.get("code_rules_version"))),
@@ -192,7 +230,7 @@ def _description(alert: Alert, chart: AlertChart) -> str:
     before, since = (chart.mean[: chart.onset + 1], chart.mean[chart.opened :])
     usual, now = (100 * float(np.nanmean(part)) if not np.isnan(part).all() else float("nan") for part in (before, since))
     return (
-        f"Daily absence in per cent with its five-day mean, the expected path and the path with the hub's common effect. "
+        f"Daily absence in per cent with its five-day mean, and as lines: {', and '.join(_SAYS[(alert.chart or '')[:1]].lines)}. "
         f"The five-day mean averages {usual:.1f} % up to the onset about {words.full_date(chart.days[chart.onset])} and {now:.1f} % "
         f"from the opening on {words.full_date(alert.opened_on)}. Below, the chart's statistic, which passed its decision interval "
         f"of {chart.decision_interval:.1f} that day and reaches {float(chart.statistic.max()):.0f} in the year."
@@ -208,7 +246,6 @@ def _rows(chart: AlertChart) -> Iterator[tuple[str, ...]]:
             f"{chart.absences[i]:,}" if seen else "–",
             f"{chart.possible[i]:,}" if seen else "–",
             f"{100 * chart.actual[i]:.1f}" if seen else "–",
-            f"{100 * chart.path[i]:.1f}",
-            f"{100 * chart.expected[i]:.1f}",
+            *("–" if np.isnan(x) else f"{100 * x:.1f}" for x in (chart.path[i], chart.expected[i])),
             f"{chart.statistic[i]:.2f}",
         )

@@ -55,7 +55,7 @@ def _drifts(demo: Demo, console: Console) -> None:
         if f.story is None:
             table.add_row(name, words.drift_words(f.planted, brief=True), onset, f"[bold red]MISSED[/bold red]: {f.why}", "–", "–")
         else:
-            by = words.FOUND_BY_BRIEFLY[f.story.opening.kind]
+            by = words.found_by(f.story.opening)
             table.add_row(name, words.drift_words(f.planted, brief=True), onset, by, _opened(f.story), words.school_days(f.school_days))
     console.print(table)
     console.print(f"Missed: {words.missed_words(demo.findings)}\nFound: {words.found_words(demo.findings)}", highlight=False)
@@ -86,8 +86,8 @@ def _false(demo: Demo, console: Console) -> None:
     found = demo.findings
     console.print(
         f"\n[bold]False alerts[/bold]: expected {found.expected_false:.1f}, got {len(found.false_cases)}.\n"
-        "The budget is 2 a hub and term: T and C have 70 % of it, the year-group chart, which is not built yet, the rest.\n"
-        "T and C of a school are one case.",
+        "The budget is 2 a hub and term: T has 55 % of it, C 15 %, and G, a year group against the rest of its school, 30 %.\n"
+        "All alerts of a school are one case.",
         highlight=False,
     )
     for case in found.false_cases:

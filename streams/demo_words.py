@@ -23,6 +23,7 @@ __all__ = [
     "drift_words",
     "event_words",
     "figure",
+    "found_by",
     "found_words",
     "full_date",
     "kind_words",
@@ -35,16 +36,19 @@ __all__ = [
     "stretch_words",
     "table_date",
     "withheld_words",
+    "year_words",
 ]
 
 FOUND_BY = {
     AlertKind.OFF_TRAJECTORY: "below the path to its target (T)",
     AlertKind.LEVEL_DROP: "below its own recent level (C)",
+    AlertKind.YEAR_GROUP: "lower in one year group than in the rest of the school (G)",
     AlertKind.AREA: "a common effect over the hub",
 }
 FOUND_BY_BRIEFLY = {
     AlertKind.OFF_TRAJECTORY: "target path (T)",
     AlertKind.LEVEL_DROP: "own level (C)",
+    AlertKind.YEAR_GROUP: "year group (G)",
     AlertKind.AREA: "area alert",
 }
 WITHHELD = {
@@ -114,10 +118,27 @@ def rarity(alert: Alert) -> str | None:
     return f"on a school on track, a signal this strong appears once in {often} school years"
 
 
+def year_words(group: str) -> str:
+    """A year group as people say it.
+
+    >>> year_words("8"), year_words("R"), year_words("N2")
+    ('Year 8', 'Reception', 'Nursery 2')
+    """
+    return "Reception" if group == "R" else f"Nursery {group[1:]}" if group.startswith("N") else f"Year {group}"
+
+
+def found_by(alert: Alert) -> str:
+    """Briefly, which chart spoke; of G also for whom."""
+    group = alert.evidence.get("year_group")
+    return f"{year_words(group)} (G)" if isinstance(group, str) else FOUND_BY_BRIEFLY[alert.kind]
+
+
 def drift_words(drift: PlantedDrift, *, brief: bool = False) -> str:
-    """``3 points, from one day to the next``, briefly ``3 points, step``."""
+    """``3 points, from one day to the next``, briefly ``3 points, step`` or ``4 points, Year 8``."""
     if brief:
-        return f"{drift.size_points:g} points, {drift.kind}"
+        return f"{drift.size_points:g} points, {year_words(drift.year_group) if drift.year_group else drift.kind}"
+    if drift.year_group:
+        return f"{drift.size_points:g} points in {year_words(drift.year_group)}, from one day to the next"
     how = "sliding over 30 school days" if drift.kind == "ramp" else "from one day to the next"
     return f"{drift.size_points:g} points, {how}"
 

@@ -166,7 +166,7 @@ def split_years(batch: Batch, arranged: Arranged, tally: Tally, made: Sequence[D
         rank = np.flatnonzero(here)
         mine = rows[rank]
         sums = Tally(tally.possible[mine], tally.absences[mine], tally.study_leave[mine], tally.unmarked[mine], tally.legacy[mine])
-        revisions = Revisions(rank.astype(np.int32), day[rank], batch.session[mine].astype(np.int32), school[rank], sums, mine, batch)
+        revisions = Revisions(rank.astype(np.int32), day[rank], batch.session[mine].astype(np.int32), school[rank], sums)
         years.append(Year(deployment, revisions, batch.recorded_at[mine]))
     return years, int((~known).sum()), int((known & ~within).sum())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from models.batch import Batch, pack
 from models.course import Revisions
 from models.panel import arrange, tally
+from models.school_cells import Registers
 from schemas.codes import CODE_IDS, YEAR_GROUP_IDS
 
 if TYPE_CHECKING:
@@ -49,12 +50,11 @@ def batch(made: Deployment, registers: Iterable[Register]) -> Batch:
     )
 
 
-def revisions(made: Deployment, registers: Iterable[Register]) -> Revisions:
-    """The same in the total order, as a close takes them in."""
+def revisions(made: Deployment, registers: Iterable[Register]) -> tuple[Revisions, Registers]:
+    """The same in the total order, as a close takes them in, and where their cells are."""
     whole = batch(made, registers)
     rows = arrange(whole).rows
-    said = Revisions.of(made, whole, tally(whole), rows)
-    return Revisions(np.arange(len(said), dtype=np.int32), said.day, said.session, said.school, said.sums, said.row, whole)
+    return replace(Revisions.of(made, whole, tally(whole), rows), rank=np.arange(len(rows), dtype=np.int32)), Registers(whole, rows)
 
 
 def year(made: Deployment, rng: np.random.Generator, *, drift: tuple[int, str, int, float] | None = None) -> list[Register]:

@@ -45,14 +45,14 @@ def truth(**planted: object) -> Planted:
 def alert(chart: str, urn: int | None, opened: int, state: AlertState = AlertState.OPENED, day: int | None = None) -> Alert:
     """A published record; days from 1, chart `data` or `area` where no chart speaks."""
     days = school_days()
-    kind = CHARTS.get(chart) or AlertKind(chart)
+    kind = AlertKind.YEAR_GROUP if chart.startswith("G:") else CHARTS.get(chart) or AlertKind(chart)
     subject = HUB if urn is None else urn
     return Alert(
         alert_id=alert_id(kind, chart, subject, "2026/27", days[opened - 1]),
         urn=urn,
         area=HUB if urn is None else None,
         kind=kind,
-        chart=chart if chart in CHARTS else None,
+        chart=chart if chart in CHARTS or chart.startswith("G:") else None,
         state=state,
         opened_on=days[opened - 1],
         as_of=days[(day or opened) - 1],
@@ -142,9 +142,28 @@ def test_area_and_data_alerts_are_held_against_what_was_planted() -> None:
     assert [s.opening.opened_on for s in told.false_area] == [school_days()[29]]
 
 
-def test_the_budget_lets_expect_seven_tenths_of_two_a_hub_term() -> None:
-    assert expected_false_cases(BUDGET, 57, 190) == pytest.approx(0.7 * 2 * 3)
-    assert expected_false_cases(BUDGET, 57, 95) == pytest.approx(0.7 * 3)
+def test_the_budget_lets_expect_two_a_hub_term() -> None:
+    assert expected_false_cases(BUDGET, 57, 190) == pytest.approx(2 * 3)
+    assert expected_false_cases(BUDGET, 57, 95) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("planted", "opened", "days"),
+    [
+        ("8", ("G:8", 33), 5),  # named right
+        ("8", ("G:9", 33), None),  # another year group
+        ("8", ("T", 33), 5),  # the school as a whole shows it too
+        (None, ("G:8", 33), None),  # the whole school dropped: no year group is right
+    ],
+)
+def test_a_year_group_s_alert_finds_the_drop_of_that_year_group_only(
+    planted: str | None, opened: tuple[str, int], days: int | None
+) -> None:
+    drift = replace(STEP, kind="year group" if planted else "step", year_group=planted)
+    told = found(truth(drifts=(drift,)), alert(opened[0], 1, opened[1]))
+    assert told.drifts[0].school_days == days
+    assert not told.false_cases
+    assert len(found(truth(), alert(opened[0], 1, opened[1])).false_cases) == 1
 
 
 def test_a_hub_plants_its_mix_in_turn_a_shock_and_defects() -> None:
@@ -152,6 +171,7 @@ def test_a_hub_plants_its_mix_in_turn_a_shock_and_defects() -> None:
     assert Counter((d.kind, d.size_points) for d in planted.drifts) == Counter((d.kind, d.size_points) for d in MIX)
     assert [e.last_day - e.first_day for e in planted.events if e.kind == "shock"] == [4]
     assert Counter(s.kind for s in planted.stretches) == {"all present": 1, "outage": 3, "silent": 1}
+    assert [d.year_group is not None for d in planted.drifts] == [d.kind == "year group" for d in planted.drifts]
     assert planted.corrections > 0
     assert planted.late_registers > 0
 
@@ -194,7 +214,7 @@ def test_the_demo_runs_on_files_alone_and_writes_the_ordinary_outputs(demo: Demo
 def test_the_json_names_each_drop_once(demo: Demo) -> None:
     said = as_json(demo)
     assert len(said["drifts"]) == len(demo.hub.planted.drifts) > 0
-    assert said["false_cases"]["expected"] == pytest.approx(0.7 * 6 * 16 / 57 * 80 / 190, abs=1e-6)
+    assert said["false_cases"]["expected"] == pytest.approx(6 * 16 / 57 * 80 / 190, abs=1e-6)
 
 
 def test_the_report_says_expected_and_got(demo: Demo) -> None:

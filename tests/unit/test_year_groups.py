@@ -32,7 +32,8 @@ def deployed(seed: int, schools: int = 14, days: int = DAYS) -> Deployment:
 
 def closed(made: Deployment, registers: list[Register], *, day: int = DAYS - 1, block_days: int = 15) -> Course:
     course = Course(made, Parameters(), SENSITIVE, block_days)
-    course.close(day, revisions(made, registers))
+    everything, cells = revisions(made, registers)
+    course.close(day, everything, registers=cells)
     return course
 
 
@@ -98,10 +99,11 @@ def test_a_year_group_that_drifts_is_named_with_its_own_counts_and_those_of_the_
 
 
 def _day_by_day(made: Deployment, registers: list[Register], days: int) -> tuple[Course, list[Alert]]:
-    course, everything = Course(made, Parameters(), SENSITIVE), revisions(made, registers)
+    course = Course(made, Parameters(), SENSITIVE)
+    everything, cells = revisions(made, registers)
     alerts: list[Alert] = []
     for day in range(days):
-        alerts += course.close(day, everything.only(np.flatnonzero(everything.day == day))).alerts
+        alerts += course.close(day, everything.only(np.flatnonzero(everything.day == day)), registers=cells).alerts
     return course, alerts
 
 
@@ -127,11 +129,11 @@ def test_a_correction_of_one_year_group_in_september_moves_june_as_a_replay_from
     late = replace(first, revision=1, counts=first.counts | {"8": {"/": 1, "I": row["/"] + row["I"], "O": row["O"]}})
     course = closed(made, registers, day=119)
     before, wrong = course.model.year_groups.statistic[119].copy(), said(course)
-    everything = revisions(made, [*registers, late])
+    everything, cells = revisions(made, [*registers, late])
     mine = np.flatnonzero((everything.day == 8) & (everything.school == 3) & (everything.session == first.session))
-    course.close(119, everything.only(mine[-1:]))
+    course.close(119, everything.only(mine[-1:]), registers=cells)
     fresh = Course(made, Parameters(), SENSITIVE)
-    fresh.close(119, everything)
+    fresh.close(119, everything, registers=cells)
     assert said(course) == said(fresh) != wrong
     assert course.model.year_groups.statistic.tobytes() == fresh.model.year_groups.statistic.tobytes()
     assert np.flatnonzero(course.model.year_groups.statistic[119] != before).tolist() == [3], "one school's chart, no other's"
@@ -211,7 +213,8 @@ def test_an_acknowledgement_restarts_its_year_group_and_no_other() -> None:
     plain = closed(made, registers).model
     assert plain.year_groups.leading[30, 4] == group
     course = Course(made, Parameters(), SENSITIVE)
-    course.close(DAYS - 1, revisions(made, registers), {30: ([], [], [series_key(4, group)])})
+    everything, cells = revisions(made, registers)
+    course.close(DAYS - 1, everything, {30: ([], [], [series_key(4, group)])}, cells)
     after = course.model
     np.testing.assert_array_equal(after.year_groups.statistic[:31], plain.year_groups.statistic[:31])
     assert after.year_groups.statistic[31, 4] < plain.year_groups.statistic[31, 4]
@@ -221,6 +224,6 @@ def test_an_acknowledgement_restarts_its_year_group_and_no_other() -> None:
     assert after.state.groups.reference[mine] == plain.state.groups.reference[mine], "what was learned stays"
     assert after.state.groups.quiet[mine] >= 30
     again = Course(made, Parameters(), SENSITIVE)
-    again.close(DAYS - 1, revisions(made, registers))
-    again.close(DAYS - 1, revisions(made, registers).only(np.zeros(0, np.int64)), {30: ([], [], [series_key(4, group)])})
+    again.close(DAYS - 1, everything, registers=cells)
+    again.close(DAYS - 1, everything.only(np.zeros(0, np.int64)), {30: ([], [], [series_key(4, group)])}, cells)
     assert said(again) == said(course), "an acknowledgement that comes late says the same"
