@@ -19,6 +19,7 @@ from models.course import Course, Revisions
 from models.panel import arrange
 from models.parameters import BUDGET, Budget, Parameters
 from models.readings import rows
+from models.school_cells import Registers
 from streams.acknowledgements import Acknowledgements
 from streams.outputs import write_all
 from streams.reference import read_reference
@@ -107,19 +108,20 @@ def test_each_close_equals_the_replay_from_day_one_whatever_checkpoints_are_left
     what = held(tmp_path, [[line(e) for e in year.events]])
     batch, tally = what.store.batch(), what.store.tally()
     urns = np.array([s.urn for s in reference.schools], np.int32)
-    (one,), _, _ = split_years(batch, arrange(batch), tally, deployments(reference, batch.day), urns)
+    arranged = arrange(batch)
+    (one,), _, _ = split_years(batch, arranged, tally, deployments(reference, batch.day), urns)
     rng = np.random.default_rng(seed)
-    course = Course(one.deployment, Parameters(), BUDGET, int(rng.choice([1, 7, 15])))
+    course, cells = Course(one.deployment, Parameters(), BUDGET, int(rng.choice([1, 7, 15]))), Registers(batch, arranged.rows)
     every = slice(0, len(urns))
     seen = np.zeros(0, np.int64)
     for day, taken, _ in schedule(one, int(one.revisions.day.max()), Known.THEN, LONDON, Acknowledgements()):
         for checkpoint in [d for d in course.model.checkpoints if rng.random() < 0.4]:
             del course.model.checkpoints[checkpoint]
-        course.close(day, one.revisions.only(taken))
+        course.close(day, one.revisions.only(taken), registers=cells)
         seen = np.sort(np.concatenate([seen, taken]))
         if rng.random() < 0.25:
             fresh = Course(one.deployment, Parameters(), BUDGET)
-            fresh.close(day, revisions(one.revisions, seen))
+            fresh.close(day, revisions(one.revisions, seen), registers=cells)
             assert rows(fresh.model, fresh.panel, BUDGET, every).tobytes() == rows(course.model, course.panel, BUDGET, every).tobytes(), (
                 f"seed {seed}, close of day {day}"
             )
