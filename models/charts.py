@@ -3,7 +3,7 @@
 What goes in is the day's residual on the logit scale, path and peers removed; it is accumulated against a few shifts with
 the *long-run* variance of the school's noise, learned as it goes. T (reference 0) runs against the path to the target; C
 against the school's own running mean. After a signal a chart carries on; only an acknowledgement resets it (W to 0; what
-it has learned stays). Cost of the defaults: see `models.parameters.BANDS`. (Page 1954; Siegmund 1985; detection.md 1.4)
+it has learned stays). Cost of the defaults: see `models/thresholds.toml`. (Page 1954; Siegmund 1985; detection.md 1.4)
 """
 
 from __future__ import annotations

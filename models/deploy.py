@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,9 @@ def deploy(schools: Sequence[School], targets: Sequence[Target], academic_year: 
     """One academic year of these schools, given in order of URN; planned is (days, schools).
 
     An area is a region; where all schools belong to one hub, the hub. A target without a baseline gives the baseline.
+    Schools that name no hub count as one hub.
     """
-    hubs = {s.hub for s in schools}
+    hubs = Counter(s.hub for s in schools)
     names = [s.hub if len(hubs) == 1 and s.hub else s.region for s in schools]
     areas = tuple(sorted(set(names)))
     index = {name: i for i, name in enumerate(areas)}
@@ -52,4 +54,5 @@ def deploy(schools: Sequence[School], targets: Sequence[Target], academic_year: 
         target=target,
         days=days,
         planned=planned,
+        hubs=np.array([hubs[s.hub] for s in schools], np.int32),
     )

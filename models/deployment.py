@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.parameters import PHASES, Parameters, bands
+from models.parameters import PHASES, Parameters
 from models.season import national_season
+from models.thresholds import bands
 from models.trajectory import path, shape
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _SESSIONS = np.array([0.0, 1.0, 1.0, 2.0])
 @dataclass(frozen=True, slots=True, eq=False)
 class Deployment:
     """One academic year. (schools,) unless said: urn ascending, phase 0..2, area (index into `areas`, sorted), roll (NaN
-    unknown), baseline and target absence ratio (NaN none). days (days,) since 1970; planned (days, schools)."""
+    unknown), baseline and target absence ratio (NaN none). days (days,) since 1970; planned (days, schools). hubs: how many
+    schools each school's hub has; None, all of them are one hub."""
 
     academic_year: str
     urn: Ints
@@ -39,11 +41,17 @@ class Deployment:
     target: Floats
     days: Ints
     planned: Bools
+    hubs: Ints | None = None
 
     def equals(self, other: Deployment) -> bool:
         """Whether the two say the same."""
         mine, its = ([getattr(d, f.name) for f in fields(d)] for d in (self, other))
         return all(np.array_equal(a, b, equal_nan=np.asarray(a).dtype.kind == "f") for a, b in zip(mine, its, strict=True))
+
+    @property
+    def hub_schools(self) -> Ints:
+        """How many schools each school's hub has, itself among them (schools,)."""
+        return np.full(len(self.urn), len(self.urn), np.int32) if self.hubs is None else self.hubs
 
     @property
     def band(self) -> Ints:
@@ -125,6 +133,7 @@ def relay_path(deployment: Deployment, path_now: Path, schools: Ints, sessions: 
         baseline=deployment.baseline[changed],
         target=deployment.target[changed],
         planned=deployment.planned[:, changed],
+        hubs=deployment.hub_schools[changed],
     )
     eta = lay_path(part, path_now.sessions[:, changed], parameters).eta
     different = np.flatnonzero((eta != path_now.eta[:, changed]).any(axis=1))

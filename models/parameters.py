@@ -1,7 +1,7 @@
 """Every constant of the statistics in one value, with its source; what a history estimates replaces a shipped row.
 
 Arrays of three are by phase: primary, secondary, special (alternative provision uses special's). The shipped constants
-are the simulator's (detection.md 1.1); thresholds come from null years of the same charts (detection.md 1.8).
+are the simulator's (detection.md 1.1); thresholds come from null years of the same charts (`models.thresholds`).
 """
 
 from __future__ import annotations
@@ -13,33 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.thresholds import SHIPPED, Laws
 from schemas.errors import BrokenPromise
 
 if TYPE_CHECKING:
-    from models.numbers import Floats, Ints
+    from models.deployment import Deployment
+    from models.numbers import Floats
 
-__all__ = ["BANDS", "BUDGET", "PHASES", "Budget", "Parameters", "bands", "once_in_school_years"]
+__all__ = ["BUDGET", "PHASES", "RATE_MAX", "SPLIT", "TERMS_A_YEAR", "Budget", "Parameters"]
 
 PHASES = ("primary", "secondary", "special")
 
-BANDS: tuple[tuple[str, float, float, float, float, float, float], ...] = (
-    # phase and roll; T: A, B; C: A, B; G: A, B of "first passages a school-year = A exp(-B statistic)" (detection.md 1.8)
-    ("primary < 150", 6.5, 1.03, 9.4, 1.25, 111.0, 1.30),
-    ("primary 150-299", 9.6, 1.15, 10.8, 1.27, 94.0, 1.22),
-    ("primary 300+", 7.7, 1.07, 8.8, 1.21, 82.0, 1.24),
-    ("secondary < 800", 7.4, 1.19, 9.0, 1.32, 65.0, 1.21),
-    ("secondary 800+", 6.8, 1.16, 6.6, 1.23, 35.0, 1.07),
-    ("special", 5.8, 1.08, 7.8, 1.30, 53.0, 1.45),
-    ("all", 7.8, 1.11, 8.8, 1.24, 71.0, 1.20),
-)
-
-ONCE_IN_SCHOOL_YEARS_MAX = 1e9
-"""A rank beyond this is published as this: nobody can tell such numbers apart."""
+RATE_MAX = 0.5
+"""Alarms per school-year up to which the law of first passages holds."""
+TERMS_A_YEAR = 3
+SPLIT = {"T": 0.55, "C": 0.15, "G": 0.30}
+"""How the charts share a budget (detection.md 1.8)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Alarms per school-year that each chart may raise on schools on track.
+    """Alarms per school-year that each chart may raise on schools on track; with `of_a_hub`, that all schools of one hub may
+    raise together in a year, so that each has an equal part.
 
     The default spends 2 false alerts per hub-term over 57 schools, 55 % on T, 15 % on C and 30 % on G.
     """
@@ -47,16 +42,40 @@ class Budget:
     target: float
     level: float
     year_group: float
+    of_a_hub: bool = False
+
+    def __post_init__(self) -> None:
+        rates = (self.target, self.level, self.year_group)
+        if not all(0 < rate < float("inf") for rate in rates) or (max(rates) > RATE_MAX and not self.of_a_hub):
+            raise BrokenPromise(f"alarms per school-year must lie over 0 and up to {RATE_MAX}, not {rates}")
 
     @classmethod
     def of_rate(cls, alarms_per_school_year: float) -> Budget:
         """Every chart at one nominal rate; the first-passage law holds for rates over 0 and up to .5."""
-        if not 0 < alarms_per_school_year <= 0.5:
-            raise BrokenPromise(f"alarms per school-year must lie over 0 and up to 0.5, not {alarms_per_school_year}")
         return cls(alarms_per_school_year, alarms_per_school_year, alarms_per_school_year)
 
+    @classmethod
+    def of_hub(cls, false_alerts_per_term: float, schools: int | None = None) -> Budget:
+        """So many false alerts a term over a hub of so many schools; None: over as many as each school's own hub has.
 
-BUDGET = Budget(target=0.55 * 3 * 2 / 57, level=0.15 * 3 * 2 / 57, year_group=0.30 * 3 * 2 / 57)
+        Exactly 3 B / H alarms per school-year, by linearity, whatever the dependence (detection.md 1.8).
+        """
+        a_year = TERMS_A_YEAR * false_alerts_per_term / (1 if schools is None else schools)
+        return cls(SPLIT["T"] * a_year, SPLIT["C"] * a_year, SPLIT["G"] * a_year, of_a_hub=schools is None)
+
+    def rates(self, chart: str, here: Deployment) -> Floats:
+        """Alarms per school-year of chart T, C or G on each school, (schools,); never more than the law holds for."""
+        rate = {"T": self.target, "C": self.level, "G": self.year_group}[chart]
+        hub = here.hub_schools if self.of_a_hub else np.ones(len(here.urn))
+        return np.minimum(rate / hub, RATE_MAX)
+
+    @property
+    def key(self) -> str:
+        """All of it as text, for digests."""
+        return f"{self.target!r} {self.level!r} {self.year_group!r}" + (" of a hub" if self.of_a_hub else "")
+
+
+BUDGET = Budget.of_hub(false_alerts_per_term=2, schools=57)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +98,8 @@ class Parameters:
     weekday: tuple[tuple[float, ...], ...] = ((0.06, 0.0, -0.02, 0.0, 0.13),) * 3
     holidays: tuple[bool, ...] = (True, True, True)
     """Per phase, add the shipped effects of days beside holidays; a history's season has them in its weeks."""
+    thresholds: Laws = SHIPPED.laws
+    """How rare each chart's statistic is on a school on track, by band (`models.thresholds`)."""
     sessions_sent: dict[int, int] = field(default_factory=dict)
     """What each school sent in the history: 1 AM, 2 PM, 3 both."""
     source: str = "shipped"
@@ -114,36 +135,3 @@ class Parameters:
 
 def _frozen(value: Any) -> Any:  # noqa: ANN401 (whatever JSON holds)
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
-
-
-def bands(phase: Ints, roll: Floats) -> Ints:
-    """The row of `BANDS` for each school; a mainstream school without a roll (NaN) takes the row of all."""
-    primary = np.where(roll < 150, 0, np.where(roll < 300, 1, 2))
-    secondary = np.where(roll < 800, 3, 4)
-    chosen = np.where(phase == 0, primary, secondary)
-    chosen = np.where(np.isnan(roll), 6, chosen)
-    return np.where(phase == 2, 5, chosen).astype(np.int32)
-
-
-def _law(chart: str) -> tuple[Ints, Ints]:
-    """A and B of one chart by row of `BANDS`."""
-    table = np.array([row[1:] for row in BANDS], np.float64)
-    first = 2 * "TCG".index(chart)
-    return table[:, first], table[:, first + 1]
-
-
-def once_in_school_years(statistic: Floats, band: Ints, chart: str) -> Floats:
-    """X: on a school on track a signal this strong appears once in X school-years; published, so rounded to 6 decimals.
-
-    The statistic is above the limit of rate R exactly when X >= 1 / R.
-    """
-    a, b = _law(chart)
-    rank: Floats = np.minimum(np.exp(np.minimum(b[band] * statistic, 50.0)) / a[band], ONCE_IN_SCHOOL_YEARS_MAX)
-    return rank.round(6)
-
-
-def limit(rate: float, band: Ints, chart: str) -> Floats:
-    """h: the decision interval of a chart that passes it `rate` times a school-year on schools on track."""
-    a, b = _law(chart)
-    out: Floats = np.log(a[band] / rate) / b[band]
-    return out

@@ -16,8 +16,8 @@ import numpy as np
 
 from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
-from models.parameters import Budget, limit, once_in_school_years
 from models.second_opinion import second_opinions
+from models.thresholds import limit, once_in_school_years, rarity
 from models.year_group_counts import series_key
 from models.year_group_evidence import leading_cell, leading_year_group, year_group_grounds
 from schemas.alert import Alert, AlertKind, AlertState, alert_id
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from models.attribution import Attributor
     from models.close import Acknowledged, YearModel
     from models.numbers import Bools, Floats
+    from models.parameters import Budget
 
 __all__ = ["Close", "Key", "Said", "Withheld", "decide"]
 
@@ -194,11 +195,11 @@ def decide(
         attributor.prepare([(chart, i) for chart, i in held if i is not None])
     withheld: Counter[str] = Counter()
     alerts = _areas(say)
-    alerts += _charts(say, "T", model.target_statistic, budget.target, acknowledged, withheld)
-    alerts += _charts(say, "C", model.level_statistic, budget.level, acknowledged, withheld)
+    alerts += _charts(say, "T", model.target_statistic, budget, acknowledged, withheld)
+    alerts += _charts(say, "C", model.level_statistic, budget, acknowledged, withheld)
     if model.year_groups.used or any(key.chart == "G" for key in said.lines):
         model.year_groups.make()
-        alerts += _charts(say, "G", model.year_groups.statistic, budget.year_group, acknowledged, withheld)
+        alerts += _charts(say, "G", model.year_groups.statistic, budget, acknowledged, withheld)
     alerts += _data(say)
     alerts.sort(key=lambda a: (a.kind, a.urn if a.urn is not None else -1, a.area or "", a.opened_on, a.state))
     for alert in alerts:
@@ -212,11 +213,12 @@ def _school_index(say: _Say, key: Key) -> int | None:
     return i if i < len(urns) and urns[i] == key.urn else None
 
 
-def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged: Acknowledged, withheld: Counter[str]) -> list[Alert]:
+def _charts(say: _Say, chart: str, statistic: Floats, budget: Budget, acknowledged: Acknowledged, withheld: Counter[str]) -> list[Alert]:
     model, day = say.model, say.day
-    here = model.deployment
-    rank = once_in_school_years(statistic[day], model.band, chart)
-    limits = limit(rate, model.band, chart)
+    here, laws = model.deployment, model.parameters.thresholds
+    rate = budget.rates(chart, here)
+    rank = once_in_school_years(laws, statistic[day], model.band, chart)
+    limits = limit(laws, rate, model.band, chart)
     above = (rank >= 1.0 / rate) & here.planned[day]
     has_path = model.has_path if chart == "T" else np.ones(len(here.urn), bool)
     above &= has_path
@@ -242,7 +244,7 @@ def _charts(say: _Say, chart: str, statistic: Floats, rate: float, acknowledged:
         evidence, attribution = say.grounds(chart, i, float(limits[i]), onset, named)
         if named is None:
             evidence |= second_opinions(model, i, day)
-        reason = f"chart {chart} passed its decision interval{against}"
+        reason = f"chart {chart} passed its decision interval{against}; {rarity(float(rank[i]))}"
         out.append(say.opening(key, float(rank[i]), say.date_of(onset), reason, evidence, attribution, named))
     return out
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.guards import Verdict
 from models.numbers import ratio
-from models.parameters import Budget, once_in_school_years
+from models.thresholds import once_in_school_years
 from schemas.reading import Condition
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from models.close import YearModel
     from models.panel import Panel
+    from models.parameters import Budget
 
 __all__ = ["CONDITIONS", "NOTHING", "Rows", "rows"]
 
@@ -77,16 +78,16 @@ def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, firs
     above = np.zeros(possible.shape, bool)
     groups, everywhere = model.year_groups, np.ones(possible.shape, bool)
     charted = [
-        ("T", model.target_statistic[part], "target", budget.target, np.broadcast_to(on_path, possible.shape), scored),
-        ("C", model.level_statistic[part], "level", budget.level, everywhere, scored),
+        ("T", model.target_statistic[part], "target", np.broadcast_to(on_path, possible.shape), scored),
+        ("C", model.level_statistic[part], "level", everywhere, scored),
     ]
     if groups.used:
-        charted.append(("G", groups.statistic[part], "year_group", budget.year_group, groups.runs[part], groups.scored[part]))
+        charted.append(("G", groups.statistic[part], "year_group", groups.runs[part], groups.scored[part]))
     else:
         out["statistic_year_group"] = out["once_in_school_years_year_group"] = NOTHING
-    for chart, statistic, name, rate, runs, taken in charted:
-        rank = once_in_school_years(statistic, np.broadcast_to(band, statistic.shape), chart)
-        above |= runs & taken & (rank >= 1.0 / rate)
+    for chart, statistic, name, runs, taken in charted:
+        rank = once_in_school_years(model.parameters.thresholds, statistic, np.broadcast_to(band, statistic.shape), chart)
+        above |= runs & taken & (rank >= 1.0 / budget.rates(chart, model.deployment)[schools])
         out[f"statistic_{name}"] = np.where(runs, _millionths(statistic), NOTHING)
         out[f"once_in_school_years_{name}"] = np.where(runs, _millionths(rank), NOTHING)
     out["condition"] = _conditions(model.verdict[part], scored, model.warming_up[part], above)

@@ -47,7 +47,7 @@ class HeadwayChart(DriftDetector, Estimator):  # type: ignore[misc]  # River's t
 
     The defaults cost .09 false alarms in 190 updates and find a rise by one standard deviation after a median of 22 updates, 47 %
     of them within 20: 4,000 series of unit variance, 43 % of it AR(.7), the rise after 100 (`tests/unit/test_river.py`). On
-    independent residuals set `long_run_variance=1`. Schools have intervals of their own in `models.parameters.BANDS`.
+    independent residuals set `long_run_variance=1`. Schools have intervals of their own in `models.thresholds`.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 What goes in is the contrast of two logits of the same day, so whatever hits the whole school cancels: no path, no peers, no
 loading. The rest is chart C (`models.charts`), started with less: the reference is the year group's own running mean. A
 school's statistic is the largest of its year groups', which is thereby named. The year group of an acknowledgement
-restarts, the others go on. Cost of the defaults: see `models.parameters`. (detection.md 1.5)
+restarts, the others go on. Cost of the defaults: see `models/thresholds.toml`. (detection.md 1.5)
 """
 
 from __future__ import annotations

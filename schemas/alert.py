@@ -56,7 +56,7 @@ class Alert(BaseModel):
     once_in_school_years: float | None = Field(repr=False)
     evidence: dict[str, float | int | str | None] = Field(repr=False)
     attribution: dict[str, float] | None = Field(repr=False)
-    reason: str
+    reason: str = Field(repr=False)
 
     def to_line(self) -> bytes:
         """Canonical JSON: keys sorted, no blanks, UTF-8. Raises ValueError on a number that is not finite: JSON has none."""

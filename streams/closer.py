@@ -46,7 +46,7 @@ _EPOCH = date(1970, 1, 1)
 
 def rules_of(parameters: Parameters, budget: Budget) -> str:
     """SHA-256 over the parameters and the budget: a close follows from both."""
-    return hashlib.sha256(f"{parameters.digest} {budget.target!r} {budget.level!r} {budget.year_group!r}".encode()).hexdigest()
+    return hashlib.sha256(f"{parameters.digest} {budget.key}".encode()).hexdigest()
 
 
 class OtherRules(HeadwayError):

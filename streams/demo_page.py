@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from models import ENGINE_VERSION
+from models.thresholds import rarity
 from schemas.alert import AlertKind
 from streams import demo_words as words
 from streams.demo_chart import AlertChart, chart_of
@@ -162,7 +163,7 @@ def _card(demo: Demo, story: Story, chart: AlertChart, onset: date | None, targe
         lines=say.lines,
         columns=say.columns,
         area=_rest_words(alert) if group else _area_words(alert),
-        rarity=words.rarity(alert),
+        rarity=rarity(alert.once_in_school_years),
         target="none" if np.isnan(target) else f"{100 * (1 - target):.1f} % attendance over the year",
         state=words.state_words(story),
         truth=truth,

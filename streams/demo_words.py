@@ -29,7 +29,6 @@ __all__ = [
     "kind_words",
     "missed_words",
     "pupils",
-    "rarity",
     "school_days",
     "signed",
     "state_words",
@@ -59,7 +58,6 @@ WITHHELD = {
     Withheld.NOT_SCORED: "no usable register that day",
 }
 """Why a chart above its limit says nothing, for a reader who has not seen the policy."""
-_ONCE_MOST, _ONCE_LEAST = 1000.0, 2.0
 
 
 def brief_date(when: date) -> str:
@@ -107,15 +105,6 @@ def school_days(count: int | None) -> str:
     if count is None:
         return "–"
     return "the same day" if count == 1 else f"{count} school days"
-
-
-def rarity(alert: Alert) -> str | None:
-    """How rare a signal this strong is, as far as it may be said (detection.md 1.8)."""
-    once = alert.once_in_school_years
-    if once is None or once < _ONCE_LEAST:
-        return None
-    often = "more than 1,000" if once > _ONCE_MOST else f"{once:,.0f}"
-    return f"on a school on track, a signal this strong appears once in {often} school years"
 
 
 def year_words(group: str) -> str:

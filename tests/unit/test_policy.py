@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from models.guards import Verdict
-from models.parameters import Budget, limit
+from models.parameters import Budget
 from models.policy import Close, Said, decide
+from models.thresholds import limit
 from schemas.alert import AlertKind, AlertState
 from tests import deployments
 
@@ -31,7 +32,7 @@ def model() -> YearModel:
 
 
 def h(model: YearModel, chart: str = "C") -> float:
-    return float(limit(0.5, model.deployment.band, chart)[0])
+    return float(limit(model.parameters.thresholds, 0.5, model.deployment.band, chart)[0])
 
 
 def closes(
