@@ -23,8 +23,9 @@ from models.close import YearModel
 from models.deployment import Deployment, expected_sessions, lay_path
 from models.numbers import half_logs
 from models.panel import Panel, arrange
-from models.parameters import PHASES, Parameters, once_in_school_years
+from models.parameters import PHASES, Parameters
 from models.simulator import make
+from models.thresholds import once_in_school_years
 from streams.reference import read_reference
 from streams.replay import deployments, learn_history, read_input, split_years
 
@@ -151,7 +152,7 @@ def calendar_of(year: Year, model: YearModel) -> tuple[list[Floats], Floats]:
 def passages(model: YearModel, chart: str) -> Bools:
     """Scored days after warm-up on which a school's chart is above the limit of RATE, (days, schools)."""
     statistic = model.target_statistic if chart == "T" else model.level_statistic
-    rank = once_in_school_years(statistic, np.broadcast_to(model.band, statistic.shape), chart)
+    rank = once_in_school_years(model.parameters.thresholds, statistic, np.broadcast_to(model.band, statistic.shape), chart)
     above: Bools = (rank >= 1 / RATE) & model.scored
     return above if chart == "T" else above & ~model.warming_up
 
