@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.evidence import windows
+from models.evidence import Window, windows
 from models.school_cells import ABSENCE_CODES, CellReader, Registers
-from schemas.codes import YEAR_GROUPS
+from models.year_group_evidence import group_days, group_expected
+from schemas.codes import YEAR_GROUP_IDS, YEAR_GROUPS
 from schemas.errors import BrokenPromise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from models.close import YearModel
-    from models.evidence import Window
     from models.numbers import Floats, Ints
     from models.panel import Panel
     from models.school_cells import SchoolCells
@@ -111,8 +111,13 @@ class Attributor:
             schools = np.array(sorted(school for named, school in asked if named == chart), np.int32)
             held = windows(self._model, chart, schools, self._day)
             self._windows |= {(chart, school): window for school, window in zip(schools.tolist(), held, strict=True)}
-        schools = np.array(sorted({school for _, school in asked} - self._cells.keys()), np.int32)
-        self._cells |= self._reader.read(self._model, self._panel, self._registers, schools, self._day + 1)
+        self._read_cells([school for _, school in asked])
+
+    def _read_cells(self, schools: Iterable[int]) -> dict[int, SchoolCells]:
+        """The cells of all schools read so far, these among them."""
+        missing = np.array(sorted(set(schools) - self._cells.keys()), np.int32)
+        self._cells |= self._reader.read(self._model, self._panel, self._registers, missing, self._day + 1)
+        return self._cells
 
     def _of(self, chart: str, school: int) -> tuple[Window, SchoolCells]:
         if (chart, school) not in self._windows:
@@ -149,6 +154,29 @@ class Attributor:
             out |= _excess(window, later, split)
         out |= {"common": later.common_millionths, "own": later.excess_millionths}
         return Parts(out, self.leading(chart, school, onset))
+
+    def year_group_parts(self, school: int, group: str, onset: int) -> Parts:
+        """The splits of a year group's excess over what it would have missed beside the rest of its school (chart G), from
+        deployment day `onset` to the close: its own, whole, and within it by code, weekday and session."""
+        seen = group_days(self._model, school, group, range(self._day + 1))
+        possible, absences = np.array(seen.possible, np.int64), np.array(seen.absences, np.int64)
+        expected = group_expected(self._model, school, group, seen)
+        window = Window(np.array(seen.day, np.int64), possible, absences, expected, expected)
+        whole = self._read_cells([school])[school]
+        cells = self._reader.read_year_group(whole, self._registers, YEAR_GROUP_IDS[group], self._day + 1)
+        self._check(window, cells, school)
+        later = window.since(onset)
+        splits = (self._codes(window, cells, school), self._weekdays(window), self._sessions(window, cells))
+        key = f"year_group:{group}"
+        out = {key: later.excess_millionths}
+        for split in splits:
+            out |= _excess(window, later, split)
+        return Parts({**out, "own": later.excess_millionths}, key)
+
+    def _check(self, window: Window, cells: SchoolCells, school: int) -> None:
+        held = [cells.session_absences[window.days].sum(axis=1), cells.session_possible[window.days].sum(axis=1)]
+        if not np.array_equal([window.absences, window.possible], held):
+            raise BrokenPromise(f"the cells of school {self._model.deployment.urn[school]} are not those of its panel")
 
     def _year_groups(self, window: Window, cells: SchoolCells) -> _Split:
         groups, absences, there = cells.groups()

@@ -138,7 +138,8 @@ class _Say(NamedTuple):
     def grounds(self, chart: str, school: int, h: float, onset: int, named: str | None = None) -> tuple[Evidence, dict[str, float] | None]:
         """Evidence and attribution of one school's T, C or G from an onset to today. named: the year group to speak of (for G)."""
         if named is not None:
-            return year_group_grounds(self.model, school, named, self.day, h, onset)
+            evidence, whole = year_group_grounds(self.model, school, named, self.day, h, onset)
+            return evidence, whole if self.attributor is None else self.attributor.year_group_parts(school, named, onset).attribution
         evidence = chart_evidence(self.model, chart, school, self.day, h, onset)
         if self.attributor is None:
             return evidence, None

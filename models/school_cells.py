@@ -14,6 +14,7 @@ import numpy as np
 from models.batch import CODE_BITS, PUPILS_BITS
 from models.guards import Counts, counting
 from models.numbers import Floats, Ints, exact, ratio
+from models.year_group_counts import PUPILS_MOST
 from schemas.codes import CODES, YEAR_GROUPS
 
 if TYPE_CHECKING:
@@ -105,16 +106,30 @@ class CellReader:
             out[i] = cells
         return out
 
+    @staticmethod
+    def read_year_group(cells: SchoolCells, registers: Registers, group: int, end: int) -> SchoolCells:
+        """The same of one year group (its number) on the days before `end`, from the registers that `cells` was read from.
+
+        A session in which it has more than 65,535 pupils is left out, as from chart G.
+        """
+        out = SchoolCells.empty(len(cells.ranks))
+        _take(out, np.arange(end), cells.ranks[:end], registers, group)
+        return out
+
     def keep(self, schools: AbstractSet[int]) -> None:
         """Forget all but these schools."""
         self._held = {i: cells for i, cells in self._held.items() if i in schools}
 
 
-def _take(cells: SchoolCells, days: Ints, ranks: Ints, registers: Registers) -> None:
-    """Read some days again. ranks (n, 2) as in `counted_ranks`."""
+def _take(cells: SchoolCells, days: Ints, ranks: Ints, registers: Registers, only: int | None = None) -> None:
+    """Read some days again. ranks (n, 2) as in `counted_ranks`; only: the number of the one year group to read."""
     place, session = np.nonzero(ranks >= 0)
     rows = ranks[place, session].astype(np.int64)
     register, group, code, pupils = cells_of(registers, rows)
+    if only is not None:
+        there = np.bincount(register, pupils * (_POSSIBLE[code] & (group == only)), len(rows)) <= PUPILS_MOST
+        mine = (group == only) & there[register]
+        register, group, code, pupils = register[mine], group[mine], code[mine], pupils[mine]
     day = place[register]
 
     def total(index: Ints, width: int, chosen: Ints) -> Ints:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from models.numbers import Bools, Ints
     from models.panel import Longs
 
-__all__ = ["GROUP_BITS", "Series", "YearGroupCounts", "series_key"]
+__all__ = ["GROUP_BITS", "PUPILS_MOST", "Series", "YearGroupCounts", "series_key"]
 
 GROUP_BITS = 5
 _ALL = YEAR_GROUP_IDS[ALL]
 _RULE = np.zeros(1 << CODE_BITS, np.int64)
 _RULE[: len(CODES)] = [row.possible - row.study_leave + ((row.absence - row.study_leave) << 32) for row in CODES]
 """Two sums travel in one integer, 32 bits each, as in `models.panel.tally`."""
-_PUPILS_MOST = np.iinfo(np.uint16).max
+PUPILS_MOST = np.iinfo(np.uint16).max
 """A year group with more pupils than this in one session is no year group: it is left out."""
 
 Sheet = np.ndarray[Any, np.dtype[np.uint16]]
@@ -172,6 +172,6 @@ def _by_year_group(batch: Batch, row: Longs) -> tuple[Longs, Ints, Ints, Ints]:
     begin = np.flatnonzero(first | (np.diff(group, prepend=group[:1]) != 0))
     sums = np.add.reduceat(_RULE[(cells >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)] * (cells & ((1 << PUPILS_BITS) - 1)), begin)
     possible, absences = sums & ((1 << 32) - 1), sums >> 32
-    held = (possible > 0) & (possible <= _PUPILS_MOST)
+    held = (possible > 0) & (possible <= PUPILS_MOST)
     register = broken[np.cumsum(first[begin]) - 1]
     return register[held], group[begin][held].astype(np.int64), possible[held], absences[held]

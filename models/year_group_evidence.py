@@ -20,8 +20,9 @@ from schemas.codes import CODE_RULES_VERSION, YEAR_GROUP_IDS, YEAR_GROUPS
 if TYPE_CHECKING:
     from models.close import YearModel
     from models.evidence import Evidence
+    from models.numbers import Floats
 
-__all__ = ["GroupDays", "group_days", "leading_cell", "leading_year_group", "year_group_grounds", "year_group_quiet"]
+__all__ = ["GroupDays", "group_days", "group_expected", "leading_cell", "leading_year_group", "year_group_grounds", "year_group_quiet"]
 
 _MILLION = 1_000_000
 
@@ -62,9 +63,7 @@ def year_group_grounds(model: YearModel, school: int, group: str, day: int, limi
     """Evidence of one year group from the onset to `day`, the counts of its school's rest beside it; and the attribution, which
     is the year group's excess whole."""
     seen = group_days(model, school, group, range(onset, day + 1))
-    n, rest_n, rest_y, k = (np.array(column, np.int64) for column in (seen.possible, seen.rest_possible, seen.rest_absences, seen.sessions))
-    usual = float(model.state.groups.reference[_place(model, school, group)]) if len(n) else 0.0
-    expected = n * ratio(log_odds((rest_y + k / 2) / (rest_n + k)) + usual)
+    expected = group_expected(model, school, group, seen)
     expected_millionths = round(fsum(expected.tolist()) * _MILLION)
     possible, absences, sessions = sum(seen.possible), sum(seen.absences), sum(seen.sessions)
     excess = (absences * _MILLION - expected_millionths) / _MILLION
@@ -90,20 +89,29 @@ def year_group_grounds(model: YearModel, school: int, group: str, day: int, limi
     return evidence, {cell: excess, "own": excess}
 
 
+def group_expected(model: YearModel, school: int, group: str, seen: GroupDays) -> Floats:
+    """Absences that the year group would have had at its usual distance from the rest of its school, (days,)."""
+    n, rest_n, rest_y, k = (np.array(column, np.int64) for column in (seen.possible, seen.rest_possible, seen.rest_absences, seen.sessions))
+    usual = float(model.state.groups.reference[_place(model, school, group)]) if len(n) else 0.0
+    out: Floats = n * ratio(log_odds((rest_y + k / 2) / (rest_n + k)) + usual)
+    return out
+
+
 def group_days(model: YearModel, school: int, group: str, days: range) -> GroupDays:
     """What chart G took in of one year group on some deployment days; nothing if no register names it."""
-    groups, out = model.year_groups, GroupDays([], [], [], [], [], [])
+    groups = model.year_groups
     series = groups.counts.series
     mine = np.flatnonzero(series.school == school)
-    own = Series(series.key[mine] - series_key(school, 0))
-    place = int(own.place(np.array([YEAR_GROUP_IDS[group]]))[0])
-    for day in days if place >= 0 else ():
-        sheet = groups.counts.on(day)
-        if sheet is None or not model.scored[day, school]:
-            continue
-        bits = int(groups.counted[day, school])
-        seen = split(own, sheet[:, mine], np.array([[bits & AM], [bits & PM]], bool))
-        if seen.measured[place]:
-            for column, value in zip(out, (np.array([day] * len(own)), *seen), strict=False):
-                column.append(int(value[place]))
-    return out
+    names = series.key[mine] - series_key(school, 0)
+    place = np.flatnonzero(names == YEAR_GROUP_IDS[group])
+    sheets = [(d, sheet[:, mine]) for d in days if model.scored[d, school] and (sheet := groups.counts.on(d)) is not None]
+    if not len(place) or not sheets:
+        return GroupDays([], [], [], [], [], [])
+    at = np.array([d for d, _ in sheets])
+    bits = groups.counted[at, school]
+    # Each day stands as a school of its own, so that all are split at once.
+    each = Series(np.array([series_key(i, 0) + names for i in range(len(at))], np.int32).reshape(-1))
+    seen = split(each, np.concatenate([sheet for _, sheet in sheets], axis=1), np.array([bits & AM, bits & PM], bool))
+    rows = np.arange(len(at)) * len(names) + place[0]
+    rows = rows[seen.measured[rows]]
+    return GroupDays(at[rows // len(names)].tolist(), *(column[rows].tolist() for column in seen[:5]))
