@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test test-engine test-live test-faults test-fast kafka live-demo live-faults check lint types imports docs format lock evidence bench clean
+.PHONY: help setup setup-dev demo test test-engine test-live test-faults test-fast kafka live-demo live-faults check lint types imports docs format lock assets evidence bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -81,6 +81,10 @@ format: setup-dev  ## mend what ruff can mend
 lock: setup-dev  ## resolve again, with hashes and without any registry's address
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml requirements/build.in -o requirements/runtime.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras -c requirements/runtime.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+
+# Node is needed to make the console's style sheet anew, and for nothing else.
+assets:  ## console/static from GOV.UK Frontend (Node and npm); committed, so that running needs no Node
+	cd console/assets && npm ci && ./node_modules/.bin/sass --style=compressed --no-source-map --no-charset --load-path=node_modules headway.scss ../static/headway.css
 
 evidence: setup-dev  ## every figure of docs/evidence that needs no more than minutes (HEADWAY_DATA names the real data)
 	$(BIN)/python -m benchmarks.new_york

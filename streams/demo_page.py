@@ -17,7 +17,8 @@ from models.thresholds import rarity
 from schemas.alert import AlertKind
 from streams import demo_words as words
 from streams.demo_chart import AlertChart, chart_of
-from streams.svg import NARROW, WIDE, draw, swatch
+from streams.demo_drawing import draw
+from streams.svg import NARROW, WIDE, swatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""Where people act: pages for coordinators, schools and analysts, drawn from the casebook database and nothing else."""
