@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from models.thresholds import rarity
 from schemas.alert import AlertKind
 from schemas.codes import CODES, CodeClass
-from streams.demo_words import figure, full_date, pupils, rarity, signed
+from streams.demo_words import figure, full_date, pupils, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,7 +192,7 @@ def added_words(alert: Alert) -> list[str]:
 
 def rarity_words(alert: Alert) -> str | None:
     """How often a school on track would give a signal this strong, as far as it may be said."""
-    said = rarity(alert)
+    said = rarity(alert.once_in_school_years)
     return None if said is None else said[0].upper() + said[1:] + "."
 
 
