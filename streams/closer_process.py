@@ -7,6 +7,7 @@ what: the closer folds the log itself, from its beginning.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,7 @@ class _Thread:
             return
         while closing.step() is not None and not self._stopped.is_set():
             self._watchdog.progressed()
+            gc.collect()
         self.problem = closing.problem
         self._watchdog.waits(int(closer.chain.open is not None))
 

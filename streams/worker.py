@@ -120,11 +120,15 @@ def counted(batch: Batch) -> list[Counted]:
 
 @dataclass(slots=True)
 class _Share:
-    """One partition: the offset behind the last record taken in, its schools, what was rejected and what is to be answered."""
+    """One partition: the offset behind the last record taken in, its schools, what was rejected and what is to be answered.
+
+    parked: it is another worker's for now; it is read on from here if it comes back before the next close.
+    """
 
     next: int
     schools: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
+    parked: bool = False
     touched: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     appended: list[float] = field(default_factory=list)
 
@@ -187,8 +191,9 @@ class Desk:
         share.next = max(share.next, offset)
 
     def _share(self, partition: int) -> _Share:
-        share = self._shares.get(partition)
-        return share or self._shares.setdefault(partition, _Share(self.next(partition)))
+        share = self._shares.setdefault(partition, _Share(self.next(partition)))
+        share.parked = False
+        return share
 
     def answers(self) -> Iterator[Answer]:
         """Provisional readings of all that was touched since the last time, a partition at a time."""
@@ -200,11 +205,16 @@ class Desk:
             readings = [reading for day, urns in sorted(touched.items()) for reading in self._overlay.readings(sorted(urns), day)]
             yield Answer(_said(partition, share.next - 1, readings), appended)
 
-    def drop(self, partition: int) -> None:
-        """A partition has gone to another worker: its schools are that one's."""
-        share = self._shares.pop(partition, None)
-        if share is None:
-            return
+    def park(self, partition: int) -> None:
+        """A partition has gone to another worker: nothing of it is answered. Until the next close its schools stay peers, as
+        they were, and if it comes back it is read on, not again: workers that come and go must not keep each other reading."""
+        if (share := self._shares.get(partition)) is not None:
+            share.parked = True
+            share.touched.clear()
+            share.appended.clear()
+
+    def _let_go(self, partition: int) -> None:
+        share = self._shares.pop(partition)
         gone = share.schools.difference(*(other.schools for other in self._shares.values()))
         for overlay in (self._overlay, self._coming):
             if overlay is not None:
@@ -216,7 +226,9 @@ class Desk:
             share.next = self._begin.get(partition, 0)
 
     def stand_on(self, ground: Ground) -> Iterator[None]:
-        """Put the overlay on another close, in slices: between them registers may be taken in and partitions dropped."""
+        """Put the overlay on another close, in slices: between them registers may be taken in and partitions parked."""
+        for partition in [partition for partition, share in self._shares.items() if share.parked]:
+            self._let_go(partition)
         coming = self._coming = Overlay(ground.last)
         held = iter(self._overlay.registers())
         while some := list(islice(held, SLICE)):
@@ -233,13 +245,12 @@ class Desk:
 
     def too_many_rejects(self) -> str | None:
         """Why this worker must stop, or None: the limit of `streams.reject_limit` over what came since the last close."""
-        if not any(share.rejected for share in self._shares.values()):
+        mine = {partition: share for partition, share in self._shares.items() if not share.parked}
+        if not any(share.rejected for share in mine.values()):
             return None
-        begin = {p: max(self._since.get(p, 0), self.accepted.get(p, 0)) for p in self._shares}
-        rejected = {
-            f"{topology.REGISTERS.name}/{p}": sorted(o for o in share.rejected if o >= begin[p]) for p, share in self._shares.items()
-        }
-        return too_many(rejected, sum(max(0, share.next - begin[p]) for p, share in self._shares.items()))
+        begin = {p: max(self._since.get(p, 0), self.accepted.get(p, 0)) for p in mine}
+        rejected = {f"{topology.REGISTERS.name}/{p}": sorted(o for o in share.rejected if o >= begin[p]) for p, share in mine.items()}
+        return too_many(rejected, sum(max(0, share.next - begin[p]) for p, share in mine.items()))
 
 
 def _letter(partition: int, offset: int, reject: Reject) -> Outgoing:

@@ -39,6 +39,8 @@ STALE_SECONDS = 0.5
 """What has been in the log for so long and was not delivered is read in bulk."""
 SLICE_PAUSE_SECONDS = 0.005
 """An event takes many turns of the loop to come through Faust: one turn between two slices would hold everything up."""
+PEERS_SECONDS = 10.0
+"""How long answers wait for partitions that are still being read."""
 LETTERS_MAX = 2_000
 """Dead letters that are published before the log is read on."""
 
@@ -86,6 +88,8 @@ class Intake:
         self._open: set[int] = set()
         self._read: set[int] = set()
         """Those that were open once since they came to this worker."""
+        self._partly_since: float | None = None
+        """Since when not all of them are open."""
         self._opened = asyncio.Condition()
         self._awaited: dict[int, int] = {}
         self._delivered: dict[int, int] = {}
@@ -119,7 +123,8 @@ class Intake:
                     self._desk.again()
                     self._open.clear()
                     self._read.clear()
-        gc.collect(1)
+        gc.unfreeze()
+        gc.collect()
         gc.freeze()  # What it stands on stays for a day: to walk through it again and again would hold registers up.
         self._look.set()
 
@@ -139,7 +144,7 @@ class Intake:
             for held in (self._awaited, self._delivered, self._overdue):
                 held.pop(partition, None)
             if self._desk is not None:
-                self._desk.drop(partition)
+                self._desk.park(partition)
         self.owned = frozenset(partitions)
         self._delivered.clear()
         self._look.set()
@@ -194,8 +199,9 @@ class Intake:
             self._fail(reason)
 
     async def answer(self) -> None:
-        """Provisional readings of what came since the last time; none while a part of the peers is still being read."""
-        if self._desk is None or self.owned - self._open:
+        """Provisional readings of what came since the last time; while a part of the peers is still being read, they wait for
+        it, but not for long."""
+        if self._desk is None or self._waits_for_peers():
             return
         appended, waiting = list[float](), list[Awaitable[object]]()
         for answer in self._desk.answers():
@@ -205,6 +211,14 @@ class Intake:
             await sent
         for at in appended:
             self._metrics.answered(at)
+
+    def _waits_for_peers(self) -> bool:
+        if not self.owned - self._open:
+            self._partly_since = None
+            return False
+        if self._partly_since is None:
+            self._partly_since = self._seconds()
+        return self._seconds() - self._partly_since < PEERS_SECONDS
 
     # In bulk
 

@@ -117,14 +117,27 @@ def test_many_dates_of_junk_leave_nothing_behind() -> None:
     assert len(one._shares[0].touched) <= 15
 
 
-def test_a_partition_that_has_gone_takes_its_schools_along() -> None:
+def test_a_partition_that_has_gone_is_not_answered_and_is_read_on_when_it_comes_back() -> None:
+    one = desk()
+    one.take({0: records(value(100_000)), 1: records(value(100_001), value(100_002))})
+    one.park(1)
+    assert list(heard(one)) == [100_000]
+    assert one.next(1) == 2
+    one.take({1: records(value(100_003), first=2)})
+    assert list(heard(one)) == [100_003]
+
+
+def test_the_schools_of_a_partition_that_has_gone_stay_peers_until_the_next_close() -> None:
     one, other = desk(), desk()
     mine, theirs = [value(urn) for urn in SCHOOLS[:20]], [value(urn, 90) for urn in SCHOOLS[20:40]]
-    one.take({0: records(*mine), 1: records(*theirs, value(SCHOOLS[0]))})
-    heard(one)
-    one.drop(1)
+    one.take({0: records(*mine), 1: records(*theirs)})
+    before = heard(one)
+    one.park(1)
     one.take({0: records(*mine, first=30)})
-    other.take({0: records(*mine, first=30)})
+    assert heard(one) == {urn: before[urn] for urn in SCHOOLS[:20]}
+    assert _exhausted(one.stand_on(Ground(last("2026-10-03"), {}, {})), []) > 0
+    one.take({0: records(*mine, first=60)})
+    other.take({0: records(*mine)})
     assert heard(one) == heard(other)
     assert one.next(1) == 0
 
@@ -132,9 +145,20 @@ def test_a_partition_that_has_gone_takes_its_schools_along() -> None:
 def test_a_school_found_in_two_partitions_stays_while_one_of_them_does() -> None:
     one = desk()
     one.take({0: records(value(100_000, 10)), 1: records(value(100_000, 20, session="PM"))})
-    one.drop(1)
+    one.park(1)
+    _exhausted(one.stand_on(Ground(last("2026-10-03"), {}, {})), [])
     one.take({0: records(value(100_000, 10), first=1)})
     assert heard(one)[100_000]["sessions"] == ["AM", "PM"]
+
+
+def test_the_rejects_of_a_partition_that_has_gone_stop_another_worker() -> None:
+    one = desk()
+    one.take({0: records(*[b"junk"] * 600), 1: records(*[value(100_000)] * 10)})
+    assert one.too_many_rejects()
+    one.park(0)
+    assert one.too_many_rejects() is None
+    one.reached(0, 600)
+    assert one.too_many_rejects()
 
 
 def _exhausted(steps: Iterator[None], between: list[Any]) -> int:
@@ -146,16 +170,21 @@ def _exhausted(steps: Iterator[None], between: list[Any]) -> int:
     return count
 
 
-def test_a_close_is_stood_on_in_slices_between_which_registers_come_and_partitions_go() -> None:
+def test_a_close_is_stood_on_in_slices_between_which_registers_come_and_partitions_come_back() -> None:
     one, judge = desk(), Desk(Ground(last("2026-10-05", 0.3), {}, {}))
     first, second, gone = SCHOOLS[:1200], SCHOOLS[1200:2400], SCHOOLS[2400:]
     one.take({0: records(*(value(urn) for urn in first)), 1: records(*(value(urn, 40) for urn in gone)), 2: records(b"junk")})
     ground = Ground(last("2026-10-05", 0.3), {0: 10, 2: 1}, {0: 4})
-    between = [lambda: one.take({0: records(*(value(urn, 20) for urn in second), first=1200)}), lambda: one.drop(1)]
+    one.park(1)
+    back = [value(urn, 50) for urn in gone]
+    between = [
+        lambda: one.take({0: records(*(value(urn, 20) for urn in second), first=1200)}),
+        lambda: one.take({1: records(*back)}),
+    ]
     assert _exhausted(one.stand_on(ground), between) > 3
     assert between == []
     one.take({0: records(value(SCHOOLS[0]), first=5_000)})
-    judge.take({0: records(*(value(urn) for urn in first), *(value(urn, 20) for urn in second))})
+    judge.take({0: records(*(value(urn) for urn in first), *(value(urn, 20) for urn in second), *back)})
     everything = heard(judge)
     assert heard(one)[SCHOOLS[0]] == everything[SCHOOLS[0]]
     assert one._shares[2].rejected == set(), "what was rejected before the close is its business"
