@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from models.parameters import BUDGET
 from schemas.errors import BadContents, HeadwayError, WrongUsage
 from schemas.register import iso_date
 from streams import clock
@@ -101,7 +100,7 @@ def wait_for(closer: LiveCloser, request: Requested, timeout_seconds: float) -> 
 
 
 def _again(logs: CloseLogs, reference_of: Callable[[str], Reference], settings: LiveSettings, day: date, *, as_json: bool) -> None:
-    found = as_known(logs, reference_of, read_parameters(settings.parameters), BUDGET, day, clock.now)
+    found = as_known(logs, reference_of, read_parameters(settings.parameters), settings.budget(), day, clock.now)
     if as_json:
         typer.echo(json.dumps({**found._asdict(), "day": str(day)}, sort_keys=True))
     else:
@@ -128,7 +127,7 @@ def _embedded(
     with closing(EmbeddedLogs(log)) as logs:
         if as_known_on is not None:
             _again(EmbeddedCloseLogs(logs), of, settings, _date(as_known_on, "--as-known"), as_json=as_json)
-        runner = EmbeddedRunner(logs, reference, read_parameters(settings.parameters), BUDGET, clock.now)
+        runner = EmbeddedRunner(logs, reference, read_parameters(settings.parameters), settings.budget(), clock.now)
         when = _latest(runner, settings) if day is None else _date(day, "--day")
         _not_before_the_last(runner, when)
         runner.close(when, logs.end_positions())

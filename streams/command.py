@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from models.parameters import BUDGET, Budget, Parameters
+from models.parameters import Parameters
 from schemas.errors import BadContents, HeadwayError, WrongUsage
 from streams.acknowledgements import read_acknowledgements
+from streams.budgets import budget_of, hubs_named, thresholds_from
 from streams.close_command import close_command
 from streams.closer_command import closer_command
 from streams.demo_command import demo_command
@@ -59,14 +60,6 @@ def _out(out: Path) -> Path:
     return out
 
 
-def _budget(rate: float | None) -> Budget:
-    if rate is None:
-        return BUDGET
-    if not 0 < rate <= 0.5:
-        raise WrongUsage(f"--alarms-per-school-year {rate}: write a rate over 0 and at most 0.5")
-    return Budget.of_rate(rate)
-
-
 @app.command("replay")
 def replay_command(
     sessions: Annotated[list[Path], typer.Argument(help="Register files: .jsonl, .jsonl.gz or .parquet.")],
@@ -86,17 +79,25 @@ def replay_command(
     alarms_per_school_year: Annotated[
         float | None, typer.Option(help="One nominal rate for every chart, over 0 and at most 0.5; default: the hub's budget.")
     ] = None,
+    false_alerts_per_hub_term: Annotated[
+        float | None, typer.Option(help="The budget: false alerts a hub and term. Default: 2, for a hub of 57 schools.")
+    ] = None,
+    hub_schools: Annotated[
+        int | None, typer.Option(help="How many schools share that budget; without it, each hub's own schools do.")
+    ] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="A table that `headway calibrate` wrote; default: the shipped one.")] = None,
     time_zone: Annotated[str, typer.Option(help="Whose midnight ends a school day.")] = "Europe/London",
     processes: Annotated[int, typer.Option(min=1, max=2, help="Processes that read JSON lines.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Run whole files through the embedded runner, as fast as it can."""
-    zone, budget = _zone(time_zone), _budget(alarms_per_school_year)
+    zone, budget = _zone(time_zone), budget_of(alarms_per_school_year, false_alerts_per_hub_term, hub_schools)
     reference = read_reference(schools, targets, calendar)
+    hubs_named(budget, reference)
+    parameters = Parameters() if thresholds is None else Parameters(thresholds=thresholds_from(thresholds).laws)
     said = read_acknowledgements(acknowledgements)
     _out(out)
     with Progress(quiet=as_json) as bar:
-        parameters = Parameters()
         if history:
             parameters = learn_history(reference, history, parameters, processes=processes, progress=bar.reading(history, "history"))
         held = read_input(sessions, processes=processes, progress=bar.reading(sessions, "registers"))
@@ -134,6 +135,9 @@ def _print_result(result: dict[str, Any], out: Path, *, as_json: bool) -> None:
         if result[name]:
             typer.echo(f"  {name.replace('_', ' ')}: {result[name]:,}")
     typer.echo(f"{result['schools']:,} schools, {result['days_closed']} days closed; alerts opened: {alerts}")
+    expected, opened = result["false_alerts"]["expected"], result["false_alerts"]["opened"]
+    by_chart = ", ".join(f"{chart} {expected[chart]:.1f} and {opened[chart]}" for chart in expected)
+    typer.echo(f"false alerts that the budget leaves, and alerts opened, true ones among them: {by_chart}")
     typer.echo(f"state digest {result['state_digest']}\nwritten to {out}")
 
 

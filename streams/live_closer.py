@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from models.parameters import BUDGET, Parameters
+from models.parameters import Parameters
 from schemas.errors import BadContents, WrongUsage
 from streams import topology
 from streams.closer import Closer
@@ -70,12 +70,12 @@ class LiveCloser(Closer):
         parameters: Parameters,
         now: Callable[[], datetime],
         *,
-        budget: Budget = BUDGET,
+        budget: Budget | None = None,
         at: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Raises ReferenceMissing before a first version of the reference data has been published."""
+        """budget: None, the settings'. Raises ReferenceMissing before a first version of the reference data has been published."""
         self._settings, self._kafka = settings, logs
-        super().__init__(logs, read_reference_topics(settings), parameters, budget, now, at)
+        super().__init__(logs, read_reference_topics(settings), parameters, budget or settings.budget(), now, at)
 
     def look_at_reference(self) -> None:
         """Take up a newer version of the reference data, unless a close is open: that one is of the version it names."""

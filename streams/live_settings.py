@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import WrongUsage
+from streams.budgets import budget_of
 
 if TYPE_CHECKING:
+    from models.parameters import Budget
     from streams.topology import Log
 
 __all__ = ["LiveSettings", "live_settings"]
@@ -39,6 +41,10 @@ class LiveSettings(BaseSettings):
     )
     state_dir: Path = Field(Path("headway-state"), description="Snapshots of the panel; may be deleted at any moment")
     parameters: Path | None = Field(None, description="A parameters file that `headway replay --history` wrote; empty: the shipped ones")
+    false_alerts_per_hub_term: float | None = Field(None, gt=0, description="The budget; empty: 2, for a hub of 57 schools")
+    hub_schools: int | None = Field(
+        None, ge=1, validate_default=True, description="How many schools share that budget; empty: each hub's own do"
+    )
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(0, ge=0, le=65_535, description="Of /metrics, /live and /ready; 0: any free one, which is logged")
     time_zone: str = Field("Europe/London", description="Whose clock and midnight")
@@ -54,6 +60,19 @@ class LiveSettings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("no such time zone. Write one such as Europe/London") from None
         return name
+
+    def budget(self) -> Budget:
+        """The budget of false alerts that every closer works with; raises WrongUsage."""
+        return budget_of(None, self.false_alerts_per_hub_term, self.hub_schools)
+
+    @field_validator("hub_schools")
+    @classmethod
+    def _a_budget(cls, schools: int | None, info: ValidationInfo) -> int | None:
+        try:
+            budget_of(None, info.data.get("false_alerts_per_hub_term"), schools)
+        except WrongUsage as error:
+            raise ValueError(str(error)) from None
+        return schools
 
     def topic(self, log: Log) -> str:
         """The name of a log's topic on this broker."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from models.digests import school_digests, state_digest
+from models.false_alerts import expected_false_alerts
 from models.readings import CONDITIONS, NOTHING, rows
+from models.thresholds import CHARTS
 from schemas.reading import READING_COLUMNS
 
 if TYPE_CHECKING:
@@ -95,10 +98,24 @@ def summary(done: Replayed, held: Input, parameters: Parameters) -> dict[str, An
         "alerts": dict(sorted(Counter(str(kind) for kind, _ in opened).items())),
         "alert_records": dict(sorted(Counter(f"{a.kind} {a.state}" for a in done.alerts).items())),
         "withheld": dict(sorted(done.withheld.items())),
-        "alarms_per_school_year": {"T": done.budget.target, "C": done.budget.level, "G": done.budget.year_group},
+        "false_alerts": _false_alerts(done),
+        f"alarms_per_{'hub' if done.budget.of_a_hub else 'school'}_year": {
+            "T": done.budget.target,
+            "C": done.budget.level,
+            "G": done.budget.year_group,
+        },
         "parameters": {"source": parameters.source, "digest": parameters.digest},
         "state_digest": state_digest(done.urns, (school.digest for school in digests)),
     }
+
+
+def _false_alerts(done: Replayed) -> dict[str, dict[str, float]]:
+    """By chart: how many the budget leaves on schools on track, and how many alerts were opened, true ones among them."""
+    charts = {a.alert_id: a.chart[0] for a in done.alerts if a.chart is not None}
+    opened = Counter(charts.values())
+    years = [expected_false_alerts(course.model, done.budget) for course in done.courses]
+    expected = {chart: round(math.fsum(year[chart] for year in years), 6) for chart in CHARTS}
+    return {"expected": expected, "opened": {chart: opened[chart] for chart in CHARTS}}
 
 
 def _write_readings(file: IO[bytes], courses: Iterable[Course], budget: Budget) -> None:

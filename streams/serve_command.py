@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from models.parameters import BUDGET, Parameters
+from models.parameters import Parameters
 from schemas.errors import WrongUsage
 from schemas.register import canonical, parse
 from streams import clock
 from streams.access import tokens_from
+from streams.budgets import budget_of, hubs_named, thresholds_from
 from streams.reference import read_reference
 from streams.replay import learn_history
 from streams.runner import EmbeddedRunner
@@ -30,6 +31,13 @@ def serve_command(
     calendar: Annotated[Path, typer.Option(help="calendar.csv")],
     log: Annotated[Path, typer.Option(help="The SQLite file of the logs; made if it is not there.")] = Path("headway.db"),
     history: Annotated[list[Path] | None, typer.Option(help="Registers of earlier years.")] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="A table that `headway calibrate` wrote; default: the shipped one.")] = None,
+    false_alerts_per_hub_term: Annotated[
+        float | None, typer.Option(help="The budget: false alerts a hub and term. Default: 2, for a hub of 57 schools.")
+    ] = None,
+    hub_schools: Annotated[
+        int | None, typer.Option(help="How many schools share that budget; without it, each hub's own schools do.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535)] = 8080,
     token_file: Annotated[
@@ -40,16 +48,17 @@ def serve_command(
     time_zone: Annotated[str, typer.Option(help="Whose clock and midnight.")] = "Europe/London",
 ) -> None:
     """Take registers in over HTTP, answer with provisional readings, close each school day by schedule."""
-    zone = _zone(time_zone)
+    zone, budget = _zone(time_zone), budget_of(None, false_alerts_per_hub_term, hub_schools)
     reference = read_reference(schools, targets, calendar)
-    parameters = Parameters()
+    hubs_named(budget, reference)
+    parameters = Parameters() if thresholds is None else Parameters(thresholds=thresholds_from(thresholds).laws)
     if history:
         parameters = learn_history(reference, history, parameters, processes=1, progress=lambda _: None)
     times = ClosingTimes(zone=zone, close_at=_clock(close_at, "--close-at"), again_at=_clock(close_again_at, "--close-again-at"))
     options = ServeOptions(log=log, host=host, port=port, tokens=tokens_from(token_file, os.environ), times=times)
     serve(
         options,
-        open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, BUDGET, clock.now),
+        open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, budget, clock.now),
         judge=lambda raw: canonical(parse(raw)),
         announce=lambda url: typer.echo(f"headway serve: taking registers at {url}/v1/registers"),
     )
