@@ -157,7 +157,7 @@ def test_a_close_follows_from_the_budget_of_each_hub_too() -> None:
 
 
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="no.toml"):
+    with pytest.raises(WrongUsage, match=r"no\.toml"):
         thresholds_from(tmp_path / "no.toml")
     (tmp_path / "a.toml").write_text("nothing = 1", "utf-8")
     with pytest.raises(BadContents, match=r"a\.toml"):
