@@ -19,6 +19,7 @@ from models.guards import Verdict
 from models.numbers import Bools, Floats, Ints, exact, half_logs, log_odds
 from models.parameters import PHASES, Parameters
 from models.season import national_season
+from models.year_group_noise import year_group_residuals
 
 if TYPE_CHECKING:
     from models.panel import Panel
@@ -69,6 +70,7 @@ def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Param
         noise = _noise(residual[:, schools], variance[:, schools], model.scored[:, schools])
         if noise is not None:
             learned = learned.with_row(f, **noise)
+        learned = _with_year_groups(learned, f, year_group_residuals(model, f, 1 / (1 + np.exp(-path.eta[0]))))
     sent: Bools = np.logical_or.reduce(panel.sent, axis=0)
     bits = {int(u): int(b) for u, b in zip(deployment.urn, sent[0] * AM + sent[1] * PM, strict=True) if b}
     return replace(
@@ -80,6 +82,14 @@ def learn(deployment: Deployment, panel: Panel, parameters: Parameters) -> Param
         sessions_sent=bits,
         source=f"history {deployment.academic_year}",
     )
+
+
+def _with_year_groups(learned: Parameters, phase: int, seen: tuple[Floats, Floats, Bools] | None) -> Parameters:
+    """With the constants of chart G: as for schools, each year group a series."""
+    noise = None if seen is None else _noise(*seen)
+    if noise is None:
+        return learned
+    return learned.with_row(phase, **{f"group_{name}": noise[name] for name in ("a_long", "b_long", "a_short", "b_short")})
 
 
 def _season(days: Ints, logit: Floats, measured: Bools) -> tuple[Floats, Floats] | None:

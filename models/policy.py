@@ -324,7 +324,8 @@ def _leading(say: _Say, key: Key, line: _Line, school: int, h: float) -> str | N
     """The part that an open alert should name; of G, the year group that leads while it is above the limit."""
     if key.chart == "G":
         group = leading_year_group(say.model, school, say.day)
-        return group if group is None or say.model.year_groups.statistic[say.day, school] < h else leading_cell(group)
+        above = bool(say.model.year_groups.statistic[say.day, school] >= h)
+        return leading_cell(group) if group is not None and above else None
     return None if say.attributor is None else say.attributor.leading(key.chart, school, _onset(say, key, line, school))
 
 

@@ -191,6 +191,8 @@ def learn_history(
     panel = Panel(len(year.deployment.days), len(urns))
     r = year.revisions
     panel.apply(r.rank, r.day, r.session, r.school, r.sums)
+    winning = panel.winner[r.day, r.session, r.school] == r.rank
+    panel.groups.take(batch, arranged.rows[r.rank[winning]], r.day[winning], r.session[winning], r.school[winning])
     return learn(year.deployment, panel, parameters)
 
 
