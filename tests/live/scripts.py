@@ -35,8 +35,8 @@ def _cut(lines: Sequence[bytes], days: Sequence[date], pieces: int) -> list[Arri
     return [Arrival(days[(len(days) - 1) * (i + 1) // pieces], lines[a:b]) for i, (a, b) in enumerate(pairwise(edges.tolist()))]
 
 
-def _acknowledgement(urn: int, day: date) -> bytes:
-    said = {"urn": urn, "chart": "C", "effective_date": str(day), "verdict": "handled", "revision": 0, "actor": "coordinator-1"}
+def _acknowledgement(urn: int, day: date, chart: str = "C") -> bytes:
+    said = {"urn": urn, "chart": chart, "effective_date": str(day), "verdict": "handled", "revision": 0, "actor": "coordinator-1"}
     return json.dumps(said | {"recorded_at": f"{day}T16:00:00Z"}).encode()
 
 
@@ -59,7 +59,11 @@ def hostile(folder: Path, pieces: int = 16, *, days: int = 14, schools: int = 16
     mixed = [lines[int(i)] for i in order] + [lines[int(i)] for i in rng.integers(0, len(lines), 100)]
     script = _cut(mixed, dates, pieces)
     script = [
-        Arrival(a.day, [*a.registers, JUNK[i % len(JUNK)]], [_acknowledgement(100_000 + i, a.day), b"{}"] if i % 3 == 0 else [])
+        Arrival(
+            a.day,
+            [*a.registers, JUNK[i % len(JUNK)]],
+            [_acknowledgement(100_000 + i, a.day), _acknowledgement(100_000 + i, a.day, "G:7"), b"{}"] if i % 3 == 0 else [],
+        )
         for i, a in enumerate(script)
     ]
     return reference, script

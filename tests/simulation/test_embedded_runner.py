@@ -91,7 +91,7 @@ def _acknowledged(rng: np.random.Generator, year: SmallYear, dates: list[date]) 
     day = dates[int(rng.integers(len(dates) // 2, len(dates)))]
     return {
         "urn": int(str(rng.choice([s["urn"] for s in year.schools]))),
-        "chart": str(rng.choice(["T", "C"])),
+        "chart": str(rng.choice(["T", "C", "G:7"])),
         "effective_date": str(day),
         "verdict": str(rng.choice(["handled", "not_real", "retracted"])),
         "revision": int(rng.integers(0, 2)),

@@ -173,6 +173,37 @@ def test_a_school_has_no_statistic_before_two_of_its_year_groups_were_measured()
     assert runs[-1, 2]
 
 
+def test_a_school_whose_registers_lose_their_breakdown_has_no_chart_any_more_whatever_checkpoints_say() -> None:
+    made = deployed(26)
+    registers = year(made, np.random.default_rng(27))
+    without = [replace(r, revision=1, counts={"all": {"/": int(made.roll[5]) - 9, "I": 9}}) for r in registers if r.school == 5]
+    everything, cells = revisions(made, [*registers, *without])
+    late = (everything.school == 5) & np.isin(np.asarray(cells.rows), np.arange(len(registers), len(registers) + len(without)))
+    course = Course(made, Parameters(), SENSITIVE)
+    for day in range(DAYS):
+        course.close(day, everything.only(np.flatnonzero((everything.day == day) & ~late)), registers=cells)
+    assert course.model.year_groups.runs[-1, 5]
+    for day in (20, 5, 0):  # from a checkpoint after day 19, from one before day 5, from nothing
+        course.close(DAYS - 1, everything.only(np.flatnonzero(late & (everything.day >= day))), registers=cells)
+    fresh = Course(made, Parameters(), SENSITIVE)
+    fresh.close(DAYS - 1, everything, registers=cells)
+    assert said(course) == said(fresh)
+    assert not course.model.year_groups.runs[:, 5].any()
+    assert course.model.year_groups.runs[-1, np.delete(np.arange(14), 5)].all()
+
+
+def test_a_day_on_which_the_leading_year_group_is_away_is_not_its_day() -> None:
+    made = deployed(28)
+    registers = year(made, np.random.default_rng(29), drift=(4, "9", 22, 3.0))
+    registers = [replace(r, counts={g: c for g, c in r.counts.items() if g != "9" or r.day < 40}) for r in registers]
+    model = closed(made, registers).model
+    assert (model.year_groups.leading[30:, 4] == YEAR_GROUP_IDS["9"]).all()
+    assert model.scored[30:, 4].sum() > 10
+    np.testing.assert_array_equal(model.year_groups.scored[30:40, 4], model.scored[30:40, 4])
+    assert not model.year_groups.scored[40:, 4].any()
+    assert len(np.unique(model.year_groups.statistic[40:, 4])) == 1, "what was gathered stands"
+
+
 def test_a_session_that_the_guards_drop_counts_for_no_year_group() -> None:
     """On day 30 a tenth of the afternoon's pupils have no mark yet: one session is left, and k is 1."""
     made = deployed(16)
