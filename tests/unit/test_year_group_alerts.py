@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from models.course import Course
-from models.parameters import Budget, Parameters, limit
+from models.parameters import Budget, Parameters
 from models.policy import Close, Said, decide
+from models.thresholds import SHIPPED, limit
 from models.year_group_counts import series_key
 from models.year_groups import NO_YEAR_GROUP
 from schemas.alert import AlertKind, AlertState
@@ -47,7 +48,7 @@ def lead(model: YearModel, days: slice, above: float, group: str = "8") -> None:
 
 
 def h(model: YearModel) -> float:
-    return float(limit(0.5, model.deployment.band, "G")[SCHOOL])
+    return float(limit(SHIPPED.laws, 0.5, model.deployment.band, "G")[SCHOOL])
 
 
 def closes(model: YearModel, days: range, said: Said | None = None, acknowledged: Acknowledged | None = None) -> list[Close]:
