@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.close import YearModel
     from models.evidence import Evidence
 
-__all__ = ["adwin_alarms", "page_hinkley_alarms", "second_opinions", "standardised"]
+__all__ = ["adwin_alarms", "load", "page_hinkley_alarms", "second_opinions", "standardised"]
 
 PAGE_HINKLEY_DELTA, PAGE_HINKLEY_INSTANCES, PAGE_HINKLEY_THRESHOLD = 0.3, 30, 20.0
 ADWIN_DELTA = 1e-3
@@ -47,6 +47,12 @@ def standardised(model: YearModel, school: int, day: int) -> tuple[list[int], li
     spread = np.sqrt((model.parameters.a_short[phase] + model.parameters.b_short[phase] * sampling) * scale)
     z: Floats = published(np.clip(residual / spread, -_WINSOR, _WINSOR))
     return days.tolist(), z.tolist()
+
+
+def load() -> None:
+    """Have River at hand, which takes a second and its memory; else the first opening of a case does."""
+    page_hinkley_alarms([])
+    adwin_alarms([])
 
 
 def page_hinkley_alarms(z: Sequence[float]) -> list[int]:

@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from models import second_opinion
 from schemas.errors import HeadwayError
 from streams import clock, topology
 from streams.closing import Closing
@@ -103,6 +104,7 @@ class _Thread:
         """Made when the broker and the reference data are there; a directory of snapshots that another holds is a wrong setting."""
         if self._segments is None:
             self._segments = Segments(self._settings.state_dir, identity_of(self._settings), self._at)
+        second_opinion.load()  # Before a close waits for it.
         logs = KafkaLogs(self._settings, self._segments)
         closer = LiveCloser(self._settings, logs, self._parameters, clock.now, at=self._at)
         arrivals = KafkaArrivals(logs, self._times) if self._settings.schedule else None
