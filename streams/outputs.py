@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from models.parameters import Budget, Parameters
     from streams.replay import Input, Replayed
 
-__all__ = ["summary", "write_all"]
+__all__ = ["summary", "whole_file", "write_all"]
 
 _GROUP = 1000
 _RATIOS = {

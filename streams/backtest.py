@@ -1,0 +1,146 @@
+"""Runs the units of a backtest and keeps each that is done, so that it can be stopped at any moment and goes on where it was.
+
+A unit is one year of one scenario, a file of its own that appears whole or not at all. Processes share nothing: a unit's seed
+follows from its name alone, so their number and their order change no byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import signal
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.backtest.scenario import Kind, Scenario
+from models.backtest.trial import History, Plan, Trial, run, run_on_history
+from schemas.errors import WrongUsage
+from streams.outputs import whole_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["Unit", "Work", "finish", "load", "units"]
+
+PLAN_FILE, UNITS_FOLDER = "plan.json", "units"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One year (or draw) of one scenario."""
+
+    scenario: Scenario
+    year: int
+
+    @property
+    def file(self) -> str:
+        """Its name in the folder of finished units."""
+        return f"{self.scenario.name.replace(':', '-')}-{self.year:04d}.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What any unit of a backtest needs; no history means the simulator."""
+
+    plan: Plan
+    history: History | None = None
+
+    def digest(self) -> str:
+        """SHA-256 of all that the bytes of a unit follow from, but for this program itself."""
+        told = asdict(self.plan)
+        told["parameters"] = self.plan.parameters.digest
+        sha = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
+        if self.history is not None:
+            here, panel = self.history.deployment, self.history.panel
+            for array in (here.urn, here.days, here.planned, self.history.path.eta, panel.winner, panel.possible, panel.absences):
+                sha.update(np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()
+
+    def trial(self, unit: Unit) -> Trial:
+        """The unit, computed."""
+        if self.history is None:
+            return run(self.plan, unit.scenario, unit.year)
+        return run_on_history(self.plan, self.history, unit.scenario, unit.year)
+
+
+def units(scenarios: Sequence[Scenario], years: int, null_years: int) -> list[Unit]:
+    """Every unit, null years first; `null_years` of those that set the limits and `years` of each other scenario."""
+    first = sorted(scenarios, key=lambda s: s.kind is not Kind.NULL)
+    return [Unit(s, year) for s in first for year in range(null_years if s.kind is Kind.NULL else years)]
+
+
+def finish(work: Work, todo: Sequence[Unit], out: Path, *, jobs: int, progress: Callable[[int, int], None]) -> None:
+    """Compute the units that are not in `out` yet. Whatever stops this, what is in `out` is whole.
+
+    Raises WrongUsage if `out` holds another backtest.
+    """
+    folder = out / UNITS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(work, out)
+    left = [unit for unit in todo if not (folder / unit.file).exists()]
+    done = len(todo) - len(left)
+    progress(done, len(todo))
+    if jobs == 1:
+        for unit in left:
+            _save(work.trial(unit), folder / unit.file)
+            done += 1
+            progress(done, len(todo))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=_leave_to_the_parent) as pool:
+        waiting: dict[Future[Trial], Unit] = {}
+        try:
+            while left or waiting:
+                while left and len(waiting) < 2 * jobs:
+                    unit = left.pop(0)
+                    waiting[pool.submit(work.trial, unit)] = unit
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    _save(future.result(), folder / waiting.pop(future).file)
+                    done += 1
+                    progress(done, len(todo))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _leave_to_the_parent() -> None:
+    """A process of the pool finishes its unit when Ctrl-C is pressed; its parent asks for no other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _claim(work: Work, out: Path) -> None:
+    """Write down whose units lie here, or refuse to mix them with others'."""
+    plan, digest = out / PLAN_FILE, work.digest()
+    if plan.exists():
+        try:
+            held = json.loads(plan.read_text("utf-8"))["digest"]
+        except (ValueError, KeyError, TypeError):
+            held = None
+        if held != digest:
+            raise WrongUsage(
+                f"--out {out}: holds another backtest. Name another directory, or repeat that one's arguments to go on with it"
+            )
+        return
+    with whole_file(plan) as file:
+        file.write(json.dumps({"digest": digest, "seed": work.plan.seed}, indent=1).encode() + b"\n")
+
+
+def _save(trial: Trial, path: Path) -> None:
+    with whole_file(path) as file:
+        arrays: dict[str, Any] = {name: trial[name] for name in sorted(trial)}
+        np.savez_compressed(file, **arrays)
+
+
+def load(todo: Sequence[Unit], out: Path) -> dict[Scenario, tuple[Trial, ...]]:
+    """The finished units by scenario, in order of years."""
+    found: dict[Scenario, list[Trial]] = {}
+    for unit in todo:
+        with np.load(out / UNITS_FOLDER / unit.file, allow_pickle=False) as file:
+            trial: dict[str, Any] = {name: file[name] for name in file.files}
+        found.setdefault(unit.scenario, []).append(trial)
+    return {scenario: tuple(trials) for scenario, trials in found.items()}
