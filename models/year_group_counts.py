@@ -119,6 +119,11 @@ class YearGroupCounts:
             return wider
         return sheet
 
+    def put(self, day: int, series: Series, sheet: Sheet) -> None:
+        """All counts of a day at once, (4, series) as `on` gives them; the days put so share one value of series."""
+        self.series = series
+        self._sheets[day] = series, sheet
+
     def take(self, batch: Batch, row: Longs, day: Ints, session: Ints, school: Ints) -> None:
         """Registers that now win: rows of `batch` and where they belong, (n,) each, every (day, session, school) once."""
         if not len(row):

@@ -11,19 +11,20 @@ import json
 import multiprocessing
 import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.backtest.scenario import Kind, Scenario
 from models.backtest.trial import History, Plan, Trial, run, run_on_history
 from schemas.errors import WrongUsage
 from streams.outputs import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from models.backtest.scenario import Scenario
 
 __all__ = ["Unit", "Work", "finish", "load", "units"]
 
@@ -51,9 +52,9 @@ class Work:
     history: History | None = None
 
     def digest(self) -> str:
-        """SHA-256 of all that the bytes of a unit follow from, but for this program itself."""
+        """SHA-256 of all that the bytes of a unit follow from, but for this program itself; thresholds only enter the tables."""
         told = asdict(self.plan)
-        told["parameters"] = self.plan.parameters.digest
+        told["parameters"] = replace(self.plan.parameters, thresholds=()).digest
         sha = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
         if self.history is not None:
             here, panel = self.history.deployment, self.history.panel
@@ -68,10 +69,9 @@ class Work:
         return run_on_history(self.plan, self.history, unit.scenario, unit.year)
 
 
-def units(scenarios: Sequence[Scenario], years: int, null_years: int) -> list[Unit]:
-    """Every unit, null years first; `null_years` of those that set the limits and `years` of each other scenario."""
-    first = sorted(scenarios, key=lambda s: s.kind is not Kind.NULL)
-    return [Unit(s, year) for s in first for year in range(null_years if s.kind is Kind.NULL else years)]
+def units(wanted: Mapping[Scenario, int]) -> list[Unit]:
+    """Every unit of so many years of each scenario, in this order."""
+    return [Unit(scenario, year) for scenario, years in wanted.items() for year in range(years)]
 
 
 def finish(work: Work, todo: Sequence[Unit], out: Path, *, jobs: int, progress: Callable[[int, int], None]) -> None:

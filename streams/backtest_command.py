@@ -7,7 +7,7 @@ import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,12 +23,15 @@ from streams.backtest_report import tables, write_report
 from streams.progress import Progress
 from streams.reference import read_reference
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["backtest_command"]
 
 _SIMULATED = ("check", "step:1", "step:2", "ramp:1.5", "shock")
 _PLANTED = ("step:0.5", "step:1", "step:2", "step:3", "ramp:3")
 _FAST = tuple(name for name in LABELS if name not in SLOW)
-_ONLY_SIMULATED = {Kind.HUB, Kind.SEASON, Kind.GROUP, Kind.CHECK}
+_ONLY_SIMULATED = {Kind.HUB, Kind.SEASON, Kind.CHECK}
 _RATE_MOST = 0.5
 
 
@@ -43,38 +46,45 @@ class _Files:
     history: list[Path]
 
 
+Sessions = Annotated[list[Path] | None, typer.Argument(help="Register files as `headway replay` takes them; none: simulated years.")]
+File = Annotated[Path | None, typer.Option(help="With register files: schools.csv, targets.csv, calendar.csv.")]
+Earlier = Annotated[list[Path] | None, typer.Option(help="Registers of earlier years: season, levels and noise.")]
+Drifts = Annotated[
+    list[str] | None,
+    typer.Option(help="What to plant, repeated: step:2, ramp:1.5, group:4, shock, missing, hub:2, ... [default: some of each]"),
+]
+Rates = Annotated[list[float] | None, typer.Option(help="False alarms a school-year to match, repeated, at most .5. [default: .5]")]
+Draws = Annotated[int, typer.Option(min=1, help="Years (or draws on your own files) for each drift.")]
+NullYears = Annotated[int, typer.Option(min=1, help="Simulated years with nothing wrong, which set the limits.")]
+Out = Annotated[Path, typer.Option(help="Directory for years, tables and plots; a rerun goes on there.")]
+
+
 def backtest_command(
-    sessions: Annotated[
-        list[Path] | None, typer.Argument(help="Register files as `headway replay` takes them; none: simulated years.")
-    ] = None,
-    schools: Annotated[Path | None, typer.Option(help="schools.csv, with register files")] = None,
-    targets: Annotated[Path | None, typer.Option(help="targets.csv, with register files")] = None,
-    calendar: Annotated[Path | None, typer.Option(help="calendar.csv, with register files")] = None,
-    history: Annotated[list[Path] | None, typer.Option(help="Registers of earlier years: season, levels and noise.")] = None,
+    sessions: Sessions = None,
+    schools: File = None,
+    targets: File = None,
+    calendar: File = None,
+    history: Earlier = None,
     simulator: Annotated[bool, typer.Option("--simulator", help="Simulated years; so it is without register files.")] = False,
-    drift: Annotated[
-        list[str] | None,
-        typer.Option(help="What to plant, repeated: step:2, ramp:1.5, group:4, shock, missing, hub:2, ... [default: some of each]"),
-    ] = None,
-    rate: Annotated[
-        list[float] | None, typer.Option(help="False alarms a school-year to match, repeated, at most .5. [default: .5]")
-    ] = None,
+    drift: Drifts = None,
+    rate: Rates = None,
     methods: Annotated[str, typer.Option(help="ours, fast, all, or names with commas between.")] = "fast",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
-    years: Annotated[int, typer.Option(min=1, help="Years (or draws on your own files) for each drift.")] = 5,
-    null_years: Annotated[int, typer.Option(min=1, help="Simulated years with nothing wrong, which set the limits.")] = 20,
+    years: Draws = 5,
+    null_years: NullYears = 20,
     slow_years: Annotated[int, typer.Option(min=0, help="Years that ADWIN and KSWIN watch.")] = 2,
     school_count: Annotated[int, typer.Option(min=20, help="Schools of a simulated year.")] = 400,
     areas: Annotated[int, typer.Option(min=1, help="Areas of a simulated year.")] = 10,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of simulated schools that drift.")] = 0.1,
     days: Annotated[int, typer.Option(min=60, max=190, help="School days of a simulated year.")] = 190,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    out: Annotated[Path, typer.Option(help="Directory for years, tables and plots; a rerun goes on there.")] = Path("backtest-out"),
+    out: Out = Path("backtest-out"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Plant drifts, shocks and defects, and measure false alarms and delays of our charts, of others, and of an oracle."""
     files = _files(sessions, schools, targets, calendar, history, simulator=simulator)
-    scenarios = [parse(text) for text in drift or (_SIMULATED if files is None else _PLANTED)]
+    wanted = _wanted(drift or (_SIMULATED if files is None else _PLANTED), years)
+    scenarios = list(wanted)
     _check(scenarios, rates := tuple(rate or (0.5,)), files)
     asked = _methods(methods)
     plan = Plan(
@@ -89,21 +99,16 @@ def backtest_command(
         days=days,
         parameters=Parameters(),
     )
-    scenarios = [Scenario(Kind.NULL), *(s for s in dict.fromkeys(scenarios) if s.kind is not Kind.NULL)]
+    wanted = {Scenario(Kind.NULL): null_years if files is None else 1} | {s: n for s, n in wanted.items() if s.kind is not Kind.NULL}
     about: dict[str, Any] = {"command": "headway " + shlex.join(sys.argv[1:]), "seed": seed, "years": years}
-    out.mkdir(parents=True, exist_ok=True)
     with Progress(quiet=as_json) as bar:
-        work = _work(plan, files, rates, about, bar)
-        todo = units(scenarios, years, null_years if files is None else 1)
+        work = _work(plan, files, scenarios, rates, about, bar)
+        todo = units(wanted)
         finish(work, todo, out, jobs=jobs, progress=lambda done, total: bar.closing("of the backtest's years", done, total))
         bar.say("measuring")
         kinds = (BY_STRATUM, ONE, SHIPPED) if files is None else (ONE, SHIPPED)
-        result = write_report(out, Evidence(seed, load(todo, out), rates, kinds), about)
-    if as_json:
-        typer.echo(json.dumps(result, sort_keys=True))
-        return
-    typer.echo("\n".join(tables(result)))
-    typer.echo(f"written to {out}")
+        result = write_report(out, Evidence(seed, load(todo, out), rates, kinds, work.plan.parameters.thresholds), about)
+    typer.echo(json.dumps(result, sort_keys=True) if as_json else "\n".join([*tables(result), f"written to {out}"]))
 
 
 def _files(
@@ -127,6 +132,17 @@ def _files(
     return _Files(sessions, schools, targets, calendar, history or [])
 
 
+def _wanted(texts: Sequence[str], years: int) -> dict[Scenario, int]:
+    """Years for each scenario: `step:2` has the usual number, `step:2@70` its own."""
+    out = {}
+    for text in texts:
+        name, at, number = text.partition("@")
+        if at and not (number.isdecimal() and int(number)):
+            raise WrongUsage(f"--drift {text}: after the @ stands how many years, as in step:2@70")
+        out[parse(name)] = int(number) if at else years
+    return out
+
+
 def _check(scenarios: list[Scenario], rates: tuple[float, ...], files: _Files | None) -> None:
     wrong = [s.name for s in scenarios if s.kind in _ONLY_SIMULATED]
     if files is not None and wrong:
@@ -137,20 +153,28 @@ def _check(scenarios: list[Scenario], rates: tuple[float, ...], files: _Files | 
 
 
 def _methods(text: str) -> tuple[str, ...]:
+    """The methods that words stand for."""
     groups = {"ours": OURS, "fast": _FAST, "all": tuple(LABELS)}
-    names = [name for word in text.split(",") for name in groups.get(word.strip(), (word.strip(),))]
+    names = dict.fromkeys(name for word in text.split(",") for name in groups.get(word.strip(), (word.strip(),)))
     unknown = [name for name in names if name not in LABELS]
     if unknown:
         raise WrongUsage(f"--methods {unknown[0]}: write {', '.join(groups)}, or some of {', '.join(LABELS)}")
-    return tuple(dict.fromkeys(names))
+    return tuple(names)
 
 
-def _work(plan: Plan, files: _Files | None, rates: tuple[float, ...], about: dict[str, Any], bar: Progress) -> Work:
+def _work(
+    plan: Plan, files: _Files | None, scenarios: list[Scenario], rates: tuple[float, ...], about: dict[str, Any], bar: Progress
+) -> Work:
     if files is None:
         bar.say("the oracle's law")
         return Work(replace(plan, law=fit_oracle(plan)) if plan.drifts else plan)
     reference = read_reference(files.schools, files.targets, files.calendar)
-    year, parameters = read_year(reference, files.sessions, files.history, bar)
+    own = read_year(reference, files.sessions, files.history, bar)
     bar.say("openings under the policy")
-    about["openings"] = {str(rate): openings(year, parameters, rate) for rate in rates}
-    return Work(replace(plan, parameters=parameters), the_history(year, parameters))
+    about["openings"] = {str(rate): openings(own, rate) for rate in rates}
+    history = the_history(own)
+    if not len(history.panel.groups.series):
+        plan = replace(plan, methods=tuple(name for name in plan.methods if name != "G"))
+        if any(s.kind is Kind.GROUP for s in scenarios):
+            raise WrongUsage("--drift group: these registers name no year groups. Leave it out")
+    return Work(replace(plan, parameters=own.parameters), history)

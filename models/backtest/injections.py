@@ -1,12 +1,12 @@
 """Drifts, a shock and defects planted in a real year's panel; every draw follows from the generator that is given.
 
 A drift of x points adds Bin(pupils, x) absentees to a day of a tenth of the schools, from a day among the 45th to 90th on, and
-the same ones in the afternoon as in the morning (detection.md section 4). Only pupils who were present can become absent.
+as many in the afternoon as in the morning (detection.md section 4). Only pupils who were present can become absent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ from models.simulator_laws import YEAR_DAYS, Shock
 from schemas.errors import BrokenPromise
 
 if TYPE_CHECKING:
-    from models.numbers import Bools, Ints
+    from models.numbers import Bools, Floats, Ints
 
 __all__ = ["ONSET_DAYS", "SHARE", "WINDOW_DAYS", "Planted", "inject", "onset_window", "watch_window"]
 
@@ -31,11 +31,13 @@ _HARD_LOGITS, _HARD_DAYS = 1.8, 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planted:
-    """What was done to a panel: school positions, the day index from which on each is changed, and the days of a shock."""
+    """What was done to a panel: school positions, the day index from which on each is changed, the days of a shock, and the
+    number of each school's drifting year group (empty unless one drifts)."""
 
     schools: Ints
     onset: Ints
     days: int
+    group: Ints = field(default_factory=lambda: np.zeros(0, np.uint8))
 
 
 def _in_proportion(first: int, last: int, days: int) -> tuple[int, int]:
@@ -62,18 +64,11 @@ def watch_window(days: int) -> tuple[int, int]:
 def inject(panel: Panel, area: Ints, scenario: Scenario, rng: np.random.Generator) -> tuple[Panel, Planted]:
     """A copy of the panel with the scenario planted, and what was planted; area (schools,).
 
-    Raises BrokenPromise for what a panel without year groups cannot hold.
+    Raises BrokenPromise for what cannot be planted in a panel, or not in one without year groups.
     """
     out = _copy(panel)
-    days, _, schools = panel.winner.shape
-    if scenario.kind in {Kind.STEP, Kind.RAMP}:
-        low, high = onset_window(days)
-        chosen = np.sort(rng.permutation(schools)[: max(1, round(SHARE * schools))]).astype(np.int32)
-        onset = rng.integers(low, high + 1, len(chosen)).astype(np.int32)
-        age = np.arange(days)[:, None] - onset + 1
-        reached = np.clip(age / RAMP_DAYS, 0.0, 1.0) if scenario.kind is Kind.RAMP else (age > 0).astype(float)
-        _absent(out, chosen, reached * scenario.points / 100.0, rng)
-        return out, Planted(chosen, onset, 0)
+    if scenario.kind in {Kind.STEP, Kind.RAMP, Kind.GROUP}:
+        return out, _drift(out, scenario, rng)
     if scenario.kind in {Kind.SHOCK, Kind.HARD_SHOCK}:
         return out, _shock(out, area, scenario, rng)
     nobody = np.zeros(0, np.int32)
@@ -89,14 +84,60 @@ def _copy(panel: Panel) -> Panel:
     out = Panel(days, schools)
     for name in ("winner", "possible", "absences", "study_leave", "unmarked"):
         getattr(out, name)[:] = getattr(panel, name)
+    series = panel.groups.series
+    for day in range(days if len(series) else 0):
+        sheet = panel.groups.on(day)
+        if sheet is not None:
+            out.groups.put(day, series, sheet.copy())
     return out
 
 
-def _absent(out: Panel, chosen: Ints, chance: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rng: np.random.Generator) -> None:
-    """Add Bin(pupils, chance) absentees a day, (days, chosen), as far as there are pupils present."""
-    possible, absences = out.possible[:, :, chosen], out.absences[:, :, chosen]
-    extra = rng.binomial(possible.max(axis=1), chance)
-    out.absences[:, :, chosen] = absences + np.minimum(extra[:, None, :], possible - absences)
+def _drift(out: Panel, scenario: Scenario, rng: np.random.Generator) -> Planted:
+    """A tenth of the schools (of those with two year groups, when one year group drifts) loses attendance from its onset on."""
+    days, _, schools = out.winner.shape
+    low, high = onset_window(days)
+    able, count = np.arange(schools), max(1, round(SHARE * schools))
+    series = out.groups.series
+    if scenario.kind is Kind.GROUP:
+        able = np.flatnonzero(np.bincount(series.school, minlength=schools) > 1) if len(series) else np.zeros(0, int)
+        if not len(able):
+            raise BrokenPromise(f"{scenario.name} cannot be planted in a panel without year groups")
+    chosen = np.sort(rng.permutation(able)[:count]).astype(np.int32)
+    onset = rng.integers(low, high + 1, len(chosen)).astype(np.int32)
+    age = np.arange(days)[:, None] - onset + 1
+    reached = np.clip(age / RAMP_DAYS, 0.0, 1.0) if scenario.kind is Kind.RAMP else (age > 0).astype(float)
+    chance = np.zeros((days, schools))
+    chance[:, chosen] = reached * scenario.points / 100.0
+    if scenario.kind is not Kind.GROUP:
+        for day in range(low, days):
+            _absent(out, day, chance[day], rng)
+        return Planted(chosen, onset, 0)
+    places = np.array([rng.choice(np.flatnonzero(series.school == school)) for school in chosen])
+    only = np.zeros(len(series), bool)
+    only[places] = True
+    for day in range(low, days):
+        _absent(out, day, chance[day], rng, only)
+    return Planted(chosen, onset, 0, series.group[places])
+
+
+def _absent(out: Panel, day: int, chance: Floats, rng: np.random.Generator, only: Bools | None = None) -> None:
+    """Add Bin(pupils, chance) absentees to a day, chance (schools,), year group by year group where they are known, the rest
+    of the school then; `only` some year groups (series,)."""
+    possible, absences = out.possible[day], out.absences[day]
+    present = possible - absences
+    rest, rest_present = possible.copy(), present.copy()
+    series, sheet = out.groups.series, out.groups.on(day)
+    if sheet is not None:
+        pupils, seated = sheet[:2].astype(np.int32), sheet[:2].astype(np.int32) - sheet[2:]
+        draw = rng.binomial(pupils.max(axis=0), chance[series.school] if only is None else np.where(only, chance[series.school], 0.0))
+        more = np.minimum(draw, seated)
+        sheet[2:] += more.astype(np.uint16)
+        for session in range(2):
+            absences[session] += np.bincount(series.school, more[session], len(chance)).astype(np.int32)
+            rest[session] -= np.bincount(series.school, pupils[session], len(chance)).astype(np.int32)
+            rest_present[session] -= np.bincount(series.school, seated[session], len(chance)).astype(np.int32)
+    if only is None:
+        absences += np.minimum(rng.binomial(np.maximum(rest, 0).max(axis=0), chance), np.maximum(rest_present, 0))
 
 
 def _shock(out: Panel, area: Ints, scenario: Scenario, rng: np.random.Generator) -> Planted:
@@ -105,31 +146,40 @@ def _shock(out: Panel, area: Ints, scenario: Scenario, rng: np.random.Generator)
     logits, length = (shock.logits, shock.days_max) if scenario.kind is Kind.SHOCK else (_HARD_LOGITS, _HARD_DAYS)
     sizes = np.bincount(area)
     large = np.flatnonzero(sizes >= min(10, int(sizes.max())))
-    chosen = np.flatnonzero(area == rng.choice(large)).astype(np.int32)
+    inside = area == rng.choice(large)
     low, high = onset_window(len(out.winner))
     start = int(rng.integers(low, high + 1))
     stop = min(start + length, len(out.winner))
-    possible, absences = out.possible[start:stop][:, :, chosen], out.absences[start:stop][:, :, chosen]
-    before = np.clip(absences.sum(axis=1) / np.maximum(possible.sum(axis=1), 1), 1e-6, 1.0 - 1e-6)
-    after = 1.0 / (1.0 + np.exp(-(np.log(before / (1.0 - before)) + logits)))
-    chance = np.zeros((len(out.winner), len(chosen)))
-    chance[start:stop] = after - before
-    _absent(out, chosen, chance, rng)
+    for day in range(start, stop):
+        ratio = out.absences[day].sum(axis=0) / np.maximum(out.possible[day].sum(axis=0), 1)
+        before = np.clip(ratio, 1e-6, 1.0 - 1e-6)
+        after = 1.0 / (1.0 + np.exp(-(np.log(before / (1.0 - before)) + logits)))
+        _absent(out, day, np.where(inside, after - before, 0.0), rng)
+    chosen = np.flatnonzero(inside).astype(np.int32)
     return Planted(chosen, np.full(len(chosen), start, np.int32), stop - start)
 
 
 def _defects(out: Panel, kind: Kind, rng: np.random.Generator) -> None:
     """Missing registers and outages, registers without an absence, or provisional ones with too many, at section 2's rates."""
     days, _, schools = out.winner.shape
+    series = out.groups.series
+    if kind is Kind.PROVISIONAL:
+        for day in range(days):
+            ratio = out.absences[day].sum(axis=0) / np.maximum(out.possible[day].sum(axis=0), 1)
+            _absent(out, day, PROVISIONAL * ratio, rng)
+        return
+    hit: Bools = rng.random(out.winner.shape) < (MISSING_SHARE if kind is Kind.MISSING else ALL_PRESENT_SHARE)
     if kind is Kind.MISSING:
-        lost: Bools = rng.random(out.winner.shape) < MISSING_SHARE
         silent = rng.permutation(schools)[: round(OUTAGE_SHARE * schools)]
         for school, first in zip(silent, rng.integers(0, max(1, days - OUTAGE_DAYS + 1), len(silent)), strict=True):
-            lost[first : first + OUTAGE_DAYS, :, school] = True
-        out.winner[lost] = -1
-        for counts in (out.possible, out.absences, out.study_leave, out.unmarked):
-            counts[lost] = 0
-    elif kind is Kind.ALL_PRESENT:
-        out.absences[rng.random(out.winner.shape) < ALL_PRESENT_SHARE] = 0
-    else:
-        out.absences[:] = np.minimum(out.absences + rng.binomial(out.absences, PROVISIONAL), out.possible)
+            hit[first : first + OUTAGE_DAYS, :, school] = True
+        out.winner[hit] = -1
+    for counts in (out.possible, out.absences, out.study_leave, out.unmarked) if kind is Kind.MISSING else (out.absences,):
+        counts[hit] = 0
+    for day in range(days):
+        sheet = out.groups.on(day)
+        if sheet is not None:
+            gone = hit[day][:, series.school]
+            sheet[2:][gone] = 0
+            if kind is Kind.MISSING:
+                sheet[:2][gone] = 0

@@ -10,7 +10,8 @@ import numpy as np
 from models.backtest import challengers, oracle, river_detectors
 from models.backtest.scenario import Kind, Scenario
 from models.numbers import Bools, Floats, ratio
-from models.parameters import BANDS, BUDGET, limit
+from models.parameters import BUDGET
+from models.thresholds import BANDS, Laws, limit
 from schemas.errors import BrokenPromise
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CHALLENGERS", "LABELS", "OURS", "SLOW", "Subject", "Watched", "budget_of", "oracle_name", "shipped_limit", "watch"]
 
-OURS = ("T", "C")
+OURS = ("T", "C", "G")
 LABELS = {
     "T": "T",
     "C": "C",
+    "G": "G",
     "p-chart": "p-chart, raw",
     "p-chart-peers": "p-chart, peers",
     "ewma": "EWMA .1, raw",
@@ -90,14 +92,14 @@ def watch(subject: Subject, names: Sequence[str], drifts: Sequence[Scenario]) ->
     return out
 
 
-def shipped_limit(name: str, rate: float) -> Floats:
+def shipped_limit(laws: Laws, name: str, rate: float) -> Floats:
     """The decision interval that Headway would use for one of its charts, by row of `BANDS`."""
-    return limit(rate, np.arange(len(BANDS)), name)
+    return limit(laws, rate, np.arange(len(BANDS)), name)
 
 
 def budget_of(name: str) -> float:
     """Alarms a school-year that the default budget gives one of our charts."""
-    return {"T": BUDGET.target, "C": BUDGET.level}[name]
+    return {"T": BUDGET.target, "C": BUDGET.level, "G": BUDGET.year_group}[name]
 
 
 def _watch_one(subject: Subject, name: str) -> Watched:
@@ -106,6 +108,10 @@ def _watch_one(subject: Subject, name: str) -> Watched:
         return Watched(model.target_statistic, seen.scored & model.has_path)
     if name == "C":
         return Watched(model.level_statistic, seen.scored & ~seen.warming_up)
+    if name == "G":
+        none = np.zeros(seen.scored.shape, bool)
+        groups = model.year_groups
+        return Watched(groups.statistic, groups.scored & ~seen.warming_up) if groups.used else Watched(none.astype(float), none)
     peers = name.endswith("-peers")
     on = seen.scored if peers else seen.measured
     return Watched(_challenger(name.removesuffix("-peers"), seen, on, subject.seed, peers=peers), on)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,13 +27,14 @@ from models.backtest.measures import (
 from models.backtest.methods import LABELS, OURS, budget_of, oracle_name, shipped_limit
 from models.backtest.scenario import Kind, Scenario
 from models.backtest.trial import HORIZON_DAYS
-from models.parameters import BANDS
+from models.thresholds import BANDS, Laws
+from models.thresholds import SHIPPED as SHIPPED_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from models.backtest.trial import Trial
-    from models.numbers import Floats
+    from models.numbers import Bools, Floats
 
 __all__ = ["BY_STRATUM", "ONE", "SHIPPED", "Evidence", "Row", "found_by_day", "limits_of", "rows_of", "strata"]
 
@@ -53,7 +54,7 @@ class Evidence:
     trials: dict[Scenario, tuple[Trial, ...]]
     rates: tuple[float, ...]
     kinds: tuple[str, ...] = (BY_STRATUM, ONE, SHIPPED)
-    oracle_drifts: tuple[Scenario, ...] = field(default=())
+    laws: Laws = SHIPPED_TABLE.laws
 
     def joined(self, scenario: Scenario, key: str) -> np.ndarray[Any, Any]:
         """One array of all trials that have it; empty if none does."""
@@ -81,7 +82,7 @@ class Evidence:
 
 def strata() -> dict[str, tuple[int, ...]]:
     """Rows of `BANDS` by the name of a stratum: all, each phase, each band."""
-    names = [row[0] for row in BANDS]
+    names = BANDS
     out = {"all": tuple(range(len(names)))}
     for phase in ("primary", "secondary"):
         out[phase] = tuple(i for i, name in enumerate(names) if name.startswith(phase))
@@ -91,7 +92,7 @@ def strata() -> dict[str, tuple[int, ...]]:
 def limits_of(evidence: Evidence, kind: str, method: str, rate: float) -> Floats | None:
     """The limit of each band (bands,), or None where there is none of this kind."""
     if kind == SHIPPED:
-        return shipped_limit(method, rate) if method in OURS else None
+        return shipped_limit(evidence.laws, method, rate) if method in OURS else None
     null = Scenario(Kind.NULL)
     early, peaks = (evidence.joined(null, f"{key}:{method}") for key in ("early", "peak"))
     if not len(peaks):
@@ -167,7 +168,7 @@ def rows_of(evidence: Evidence) -> dict[str, list[Row]]:
 
 def _rows(evidence: Evidence, scenario: Scenario, method: str, limits: Floats, about: Row) -> Iterator[tuple[str, Row]]:
     if scenario.kind is Kind.NULL:
-        yield "limits", {BANDS[b][0]: _rounded(float(limits[b])) for b in range(len(BANDS))}
+        yield "limits", {BANDS[b]: _rounded(float(limits[b])) for b in range(len(BANDS))}
     if scenario.kind is Kind.HUB:
         yield "hubs", _hubs(evidence, scenario, [(method, limits)], about)
     elif scenario.drifts:
@@ -212,7 +213,20 @@ def _delay_rows(evidence: Evidence, scenario: Scenario, method: str, limits: Flo
         figures = delay_figures(part, rng)
         if best is not None:
             figures["to_oracle"] = ratio_figure(part, Delays(best.days[mine], best.quiet[mine]), rng)
+        if method == "G" and scenario.kind is Kind.GROUP:
+            figures["named_right"] = _named_right(evidence, scenario, part, mine)
         yield {"stratum": name, "schools": int(mine.sum()), "quiet": int(part.quiet.sum())} | _figures(figures)
+
+
+def _named_right(evidence: Evidence, scenario: Scenario, seen: Delays, mine: Bools) -> Figure:
+    """Share of the found schools whose leading year group, on the day of the alarm, is the one that drifts."""
+    leading, group = (evidence.beside(scenario, key, "G") for key in ("leading", "group"))
+    found = np.flatnonzero(seen.quiet & np.isfinite(seen.days))
+    if not len(found):
+        return Figure(math.nan, math.nan)
+    right = leading[mine][found, seen.days[found].astype(int) - 1] == group[mine][found]
+    share = float(right.mean())
+    return Figure(share, math.sqrt(share * (1.0 - share) / len(found)))
 
 
 def _oracle_delays(evidence: Evidence, scenario: Scenario, method: str, about: Row) -> Delays | None:
@@ -225,7 +239,7 @@ def _oracle_delays(evidence: Evidence, scenario: Scenario, method: str, about: R
     years = tuple(t for t in evidence.trials[scenario] if f"peak:{method}" in t and f"peak:{name}" in t)
     if len(years) < sum(f"peak:{method}" in t for t in evidence.trials[scenario]):
         return None
-    return _delays(Evidence(evidence.seed, {scenario: years}, evidence.rates), scenario, name, limits)
+    return _delays(replace(evidence, trials={scenario: years}), scenario, name, limits)
 
 
 def _shock(evidence: Evidence, scenario: Scenario, method: str, limits: Floats) -> Row:

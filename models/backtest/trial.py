@@ -19,6 +19,7 @@ from models.backtest.seen import see
 from models.backtest.simulated import score_year
 from models.close import YearModel
 from models.simulator import DriftKind, Shock, SimulatedYear, make
+from schemas.codes import YEAR_GROUP_IDS
 
 if TYPE_CHECKING:
     from models.deployment import Deployment, Path
@@ -42,7 +43,8 @@ Trial = dict[str, np.ndarray[Any, Any]]
 """days (2,) watched for alarms, and of the year; areas (1,) how many; band, hub (schools,); watched (n,) school positions,
 onset (n,) day index of what was planted; largest statistics (schools,) peak:METHOD on the days watched, early:METHOD before
 them, year:METHOD on all; before:METHOD (n,) and after:METHOD (n, horizon) running maxima about the onset; area_on (k, 2)
-area and day index of openings of the area alert; area_events (m, 3) area, first and last day index planted."""
+area and day index of openings of the area alert; area_events (m, 3) area, first and last day index planted; group (n,) the
+year group that drifts, leading (n, horizon) chart G's, by their numbers in `schemas.codes`; inside (schools,) a shock's area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def run(plan: Plan, scenario: Scenario, index: int) -> Trial:
 def _one_year(plan: Plan, scenario: Scenario, index: int, part: int, schools: int, areas: int) -> Trial:
     seed = seed_of(plan.seed, scenario, index, part)
     year = _simulate(plan, scenario, seed, schools, areas)
-    model = score_year(year, scenario.kind, plan.parameters)
+    model = score_year(year, scenario.kind, plan.parameters, groups="G" in plan.methods)
     charts = watch(Subject(model, see(model), seed, year, plan.law), plan.names(index), _oracles(plan, scenario))
     shock = year.truth.shock
     if shock is None:
@@ -117,6 +119,9 @@ def _one_year(plan: Plan, scenario: Scenario, index: int, part: int, schools: in
     out["area_events"] = np.array(blocks, np.int32).reshape(-1, 3)
     if shock is not None:
         out["inside"] = year.schools.area == 0
+    if scenario.kind is Kind.GROUP:
+        names = [year.schools.year_groups(i)[year.truth.drift_group[i]] for i in year.drifting.tolist()]
+        out["group"] = np.array([YEAR_GROUP_IDS[name] for name in names], np.uint8)
     return out
 
 
@@ -155,6 +160,8 @@ def run_on_history(plan: Plan, history: History, scenario: Scenario, index: int)
         everyone = np.arange(len(inside), dtype=np.int32)
         planted = Planted(everyone, np.full(len(inside), planted.onset[0], np.int32), planted.days)
     out = _reduce(model, watch(Subject(model, see(model), seed), plan.names(index), ()), planted, watch_window(days))
+    if len(planted.group):
+        out["group"] = planted.group
     out["area_events"] = np.zeros((0, 3), np.int32)
     out["inside"] = inside
     return out
@@ -180,6 +187,9 @@ def _reduce(model: YearModel, charts: dict[str, Watched], planted: Planted, wind
         out[f"year:{name}"] = value.max(axis=0)
         mine = value[:, planted.schools]
         out[f"before:{name}"], out[f"after:{name}"] = _about(mine, planted.onset, horizon)
+    if "G" in charts and model.year_groups.used and planted.days == 0:
+        days = np.minimum(planted.onset[:, None] + np.arange(horizon), len(model.deployment.days) - 1)
+        out["leading"] = model.year_groups.leading[days, planted.schools[:, None]]
     return out
 
 
