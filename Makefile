@@ -89,6 +89,7 @@ assets:  ## console/static from GOV.UK Frontend (Node and npm); committed, so th
 evidence: setup-dev  ## every figure of docs/evidence that needs no more than minutes (HEADWAY_DATA names the real data)
 	$(BIN)/python -m benchmarks.new_york
 	$(BIN)/python -m benchmarks.calendar_effects
+	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.core
 
 bench: setup-dev  ## a year of England from files, end to end (some ten minutes; the files are kept)

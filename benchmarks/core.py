@@ -55,8 +55,11 @@ def registers(made: Deployment) -> list[Revisions]:
     out = []
     for d in range(DAYS):
         pupils = np.tile(made.roll.astype(np.int32), 2)
-        rate = np.tile(made.baseline * np.exp(rng.normal(0, 0.2, schools)), 2)
-        absences = rng.binomial(pupils, rate).astype(np.int32)
+        rate = made.baseline * np.exp(rng.normal(0, 0.2, schools))
+        morning = rng.binomial(pupils[:schools], rate)
+        stayed = rng.binomial(morning, 0.9 + 0.1 * rate)
+        afternoon = stayed + rng.binomial(pupils[:schools] - morning, 0.1 * rate)
+        absences = np.concatenate([morning, afternoon]).astype(np.int32)
         none = np.zeros(2 * schools, np.int32)
         out.append(
             Revisions(

@@ -18,6 +18,8 @@ from models.area import AreaState, area_day
 from models.charts import LEVEL_SHIFTS, TARGET_SHIFTS, WARM_UP_DAYS, ChartState, Day
 from models.guards import Counts, Usual, Verdict
 from models.numbers import Bools, Floats, Ints, exact, half_logs, ratio
+from models.outlook import Outlook, OutlookState, Seen
+from models.sudden import Sessions
 from models.year_groups import GroupState, YearGroups
 from schemas.errors import BrokenPromise
 
@@ -49,6 +51,7 @@ class _Checkpoint:
     slow: Floats
     area: AreaState
     groups: GroupState
+    outlook: OutlookState
 
     def copy(self) -> _Checkpoint:
         return _Checkpoint(
@@ -59,6 +62,7 @@ class _Checkpoint:
             self.slow.copy(),
             self.area.copy(),
             self.groups.copy(),
+            self.outlook.copy(),
         )
 
 
@@ -72,6 +76,7 @@ class _Block:
     w: Floats
     measured: Bools
     counted: Bools
+    sessions: list[Sessions]
 
 
 @dataclass
@@ -108,6 +113,7 @@ class YearModel:
         self.area_effect = np.zeros((days, len(self.deployment.areas)))
         self.area_limit = np.full((days, len(self.deployment.areas)), np.inf)
         self.area_on = np.zeros((days, len(self.deployment.areas)), bool)
+        self.outlook = Outlook(self.deployment, self.parameters, self.path)
         self._checkpoints: dict[int, _Checkpoint] = {}
         row = self.parameters
         phase = self.deployment.phase
@@ -129,6 +135,7 @@ class YearModel:
             np.zeros(schools),
             AreaState.start(len(self.deployment.areas)),
             GroupState.start(schools),
+            OutlookState.start(schools),
         )
 
     @property
@@ -174,7 +181,7 @@ class YearModel:
         """Guards and residuals of some days; moves the memory of usual pupil numbers on."""
         here, shape = self.deployment, (stop - start, len(self.deployment.urn))
         both = np.zeros((shape[0], 2, shape[1]), bool)
-        out = _Block(np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), both)
+        out = _Block(np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), both, [])
         for i, d in enumerate(range(start, stop)):
             eta = self.path.eta[d]
             p0 = np.clip(exact(ratio(eta)), 1e-4, 0.95)
@@ -195,14 +202,15 @@ class YearModel:
             out.w[i] *= measured
             out.residual[i], out.variance[i], out.measured[i] = residual, variance, measured
             out.counted[i] = guarded.counted
+            pupils, absent = counts.possible * guarded.counted, counts.absences * guarded.counted
+            out.sessions.append(Sessions(pupils, absent, guarded.counted))
         return out
 
     def _score_day(self, panel: Panel, d: int, block: _Block, i: int, effect: common_effect.Effect, acknowledged: Acknowledged) -> None:
         here, state = self.deployment, self.state
         measured = block.measured[i]
         c, v = common_effect.leave_one_out(effect, block.x[i], block.w[i], here.phase, here.area)
-        excess = np.maximum(0.0, np.abs(c) - 0.15)
-        v = v + (0.2 * excess) ** 2
+        v = common_effect.effect_variance(v, c)
         scored = measured & (effect.schools - measured >= PEERS_LEAST)
         residual = block.residual[i] - c
         vb, row = block.variance[i], self._constants
@@ -210,6 +218,9 @@ class YearModel:
         daily = row["a_short"] + row["b_short"] * vb + v
         signal = self.path.about[d] + c
         day = Day(residual, signal, long_run, daily, scored, state.scored_days)
+        effect_before = self.effect[d - 1] if d else np.zeros_like(c)
+        seen = Seen(vb, c, v, effect_before, block.sessions[i], measured)
+        self.outlook.foresee(d, state.outlook, state.level, day, seen)
         with_path = day._replace(scored=scored & self.has_path)
         self.target_statistic[d] = charts.update(state.target, with_path, self._target_shifts, d, own_level=False)
         self.level_statistic[d] = charts.update(state.level, day, self._level_shifts, d, own_level=True)
@@ -218,6 +229,7 @@ class YearModel:
         state.scored_days += scored
         np.add(state.slow, 0.03 * np.clip(residual - state.slow, -0.6, 0.6), out=state.slow, where=scored)
         self._slow[d] = state.slow
+        self.outlook.look_ahead(d, state.outlook, state.level, state.scored_days, seen)
         self.effect[d], self.scored[d] = c, scored
         self.area_effect[d], self.area_limit[d] = area_day(state.area, effect)
         self.area_on[d] = state.area.on

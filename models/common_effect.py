@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from models.numbers import Bools, Floats, Ints
 
-__all__ = ["BINS", "Effect", "Sums", "full", "leave_one_out", "pool", "quantise", "summarise", "winsorised"]
+__all__ = ["BINS", "Effect", "Sums", "effect_variance", "full", "leave_one_out", "pool", "quantise", "summarise", "winsorised"]
 
 BINS = 64
 _X_GRID, _W_GRID, _BIN_SHIFT = 2.0**20, 2.0**8, 2.0**17
@@ -158,6 +158,13 @@ def leave_one_out(effect: Effect, x: Floats, w: Floats, phase: Ints, area: Ints)
     inner = 1.0 / (cell + inverse2)
     pull = inverse2 * inner
     return phase_mean + r + q, inner + pull * pull / (area_weight + inverse1)
+
+
+def effect_variance(pooled: Floats, effect: Floats) -> Floats:
+    """v: the pooled variance v_c, and more for a large common move, which schools follow more or less strongly; (schools,)."""
+    excess = np.maximum(0.0, np.abs(effect) - 0.15)
+    out: Floats = pooled + (0.2 * excess) ** 2
+    return out
 
 
 def _shrunk(total: Floats, weight: Floats, least: float, noise: float) -> tuple[Floats, Floats]:

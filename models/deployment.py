@@ -69,11 +69,15 @@ class Deployment:
 
 @dataclass(slots=True, eq=False)
 class Path:
-    """Expected logits eta and the shape about its year mean, (days, schools); and the sessions they were laid for."""
+    """Expected logits eta and the shape about its year mean, (days, schools); and the sessions they were laid for.
+
+    laid: how often it was laid again.
+    """
 
     sessions: Ints
     eta: Floats
     about: Floats
+    laid: int = 0
 
 
 def expected_sessions(sent: Bools, history: Ints) -> Ints:
@@ -118,8 +122,8 @@ def lay_path(deployment: Deployment, sessions: Ints, parameters: Parameters) -> 
 
 
 def relay_path(deployment: Deployment, path_now: Path, schools: Ints, sessions: Ints, parameters: Parameters) -> int:
-    """Lay the path of some schools again for changed expected sessions, in place; the first day on which a path differs
-    (the number of days if none does)."""
+    """Lay the path of some schools again for changed expected sessions, in place; the first day to be scored again: day 0 if
+    any day of a path differs, since the chance of the target looks ahead (the number of days if none does)."""
     changed = schools[(sessions != path_now.sessions[:, schools]).any(axis=0)]
     if not len(changed):
         return len(deployment.days)
@@ -136,9 +140,11 @@ def relay_path(deployment: Deployment, path_now: Path, schools: Ints, sessions: 
         hubs=deployment.hub_schools[changed],
     )
     eta = lay_path(part, path_now.sessions[:, changed], parameters).eta
-    different = np.flatnonzero((eta != path_now.eta[:, changed]).any(axis=1))
+    if np.array_equal(eta, path_now.eta[:, changed]):
+        return len(deployment.days)
     path_now.eta[:, changed] = eta
-    return int(different[0]) if len(different) else len(deployment.days)
+    path_now.laid += 1
+    return 0
 
 
 def _shapes(deployment: Deployment, parameters: Parameters) -> Floats:

@@ -29,6 +29,7 @@ __all__ = ["flat_path", "learn"]
 _SCHOOLS_FOR_NOISE, _SCHOOLS_FOR_SEASON, _WEEKS_FOR_SEASON = 30, 10, 20
 _BLOCK_DAYS, _BLOCK_DAYS_LEAST, _BLOCKS_SHARE_LEAST = 15, 9, 0.6
 _SLOPE_LEAST, _INTERCEPT_LEAST = 0.3, 0.001
+_LAGS, _AR_LEAST, _AR_MOST = 3, 0.05, 0.98
 _WEEK_ORDER = [*range(36, 54), *range(1, 36)]
 
 
@@ -119,8 +120,8 @@ def _season(days: Ints, logit: Floats, measured: Bools) -> tuple[Floats, Floats]
 
 
 def _noise(residual: Floats, variance: Floats, scored: Bools) -> dict[str, float] | None:
-    """a_long, b_long, a_short, b_short of one phase, from its residuals and sampling variances (days, schools)."""
-    daily, block, sampling = [], [], []
+    """a_long, b_long, a_short, b_short, phi, ar_share of one phase, from its residuals and sampling variances (days, schools)."""
+    daily, block, sampling, products, pairs = [], [], [], [], []
     blocks = range(0, residual.shape[0], _BLOCK_DAYS)
     for i in range(residual.shape[1]):
         on = scored[:, i]
@@ -136,11 +137,24 @@ def _noise(residual: Floats, variance: Floats, scored: Bools) -> dict[str, float
         daily.append(float(e[on].var(ddof=1)))
         block.append(float(_BLOCK_DAYS * np.var(means, ddof=1)))
         sampling.append(float(variance[on, i].mean()))
+        products.append([float((e[lag:] * e[: len(e) - lag]).sum()) for lag in range(_LAGS + 1)])
+        pairs.append([int((on[lag:] & on[: len(on) - lag]).sum()) for lag in range(_LAGS + 1)])
     if len(daily) < _SCHOOLS_FOR_NOISE:
         return None
     a_long, b_long = _fit(block, sampling)
     a_short, b_short = _fit(daily, sampling)
-    return {"a_long": a_long, "b_long": b_long, "a_short": a_short, "b_short": b_short}
+    phi, ar_share = _memory(products, pairs)
+    return {"a_long": a_long, "b_long": b_long, "a_short": a_short, "b_short": b_short, "phi": phi, "ar_share": ar_share}
+
+
+def _memory(products: list[list[float]], pairs: list[list[int]]) -> tuple[float, float]:
+    """The predictor's phi = (g2 + g3) / (g1 + g2) and s = g1 / (phi g0), from autocovariances g pooled over schools, in [.05, .98].
+
+    products, pairs: by school, at lags 0 to 3 school days, the sum of products of residuals and the number of pairs.
+    """
+    g = [math.fsum(p) / max(sum(n), 1) for p, n in zip(zip(*products, strict=True), zip(*pairs, strict=True), strict=True)]
+    phi = min(max((g[2] + g[3]) / max(g[1] + g[2], 1e-300), _AR_LEAST), _AR_MOST)
+    return round(phi, 6), round(min(max(g[1] / max(phi * g[0], 1e-300), _AR_LEAST), _AR_MOST), 6)
 
 
 def _fit(value: list[float], sampling: list[float]) -> tuple[float, float]:

@@ -91,6 +91,9 @@ class Parameters:
     group_b_long: tuple[float, ...] = (1.0, 2.24, 1.37)
     group_a_short: tuple[float, ...] = (0.184, 0.015, 0.122)
     group_b_short: tuple[float, ...] = (0.525, 1.045, 0.74)
+    phi: tuple[float, ...] = (0.49, 0.62, 0.49)
+    ar_share: tuple[float, ...] = (0.92, 0.90, 0.90)
+    """The predictor's: how much of its memory a day keeps, and the share of the daily variance that the memory holds."""
     level: tuple[float, ...] = (0.0525, 0.0859, 0.1288)
     """Absence ratio for a school without a baseline: England 2024/25 (domain.md 9), or the history's medians."""
     season: tuple[tuple[float, ...], ...] | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models import sudden_alerts
 from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
 from models.second_opinion import second_opinions
@@ -37,12 +38,13 @@ CLOSES_AFTER_DAYS = 10
 SILENT_DAYS = 5
 _WITHDRAW_MARGIN = 0.7
 _KINDS = {"T": AlertKind.OFF_TRAJECTORY, "C": AlertKind.LEVEL_DROP, "G": AlertKind.YEAR_GROUP}
+_CHARTLESS = {"area": AlertKind.AREA, "data": AlertKind.DATA, "sudden": AlertKind.SUDDEN}
 _DEFECTS = {Verdict.MISSING: "silent", Verdict.PARTIAL: "partial", Verdict.IMPLAUSIBLE: "implausible", Verdict.ALL_PRESENT: "all present"}
 _EPOCH = date(1970, 1, 1)
 
 
 class Key(NamedTuple):
-    """What at most one alert is open for: a school's chart (`data` for its registers), or an area (urn None).
+    """What at most one alert is open for: a school's chart (`data` for its registers, `sudden`), or an area (urn None).
 
     G is one chart, whichever year group leads: a second year group above the limit is news about the open alert.
     """
@@ -105,7 +107,7 @@ class Said:
 
 
 def _key_of(alert: Alert) -> Key:
-    chart = alert.chart or ("area" if alert.kind is AlertKind.AREA else "data")
+    chart = alert.chart or alert.kind
     return Key(chart.partition(":")[0], alert.urn, alert.area if alert.urn is None else None)
 
 
@@ -149,7 +151,7 @@ class _Say(NamedTuple):
     def alert(
         self, key: Key, state: AlertState, line: _Line, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
     ) -> Alert:
-        kind = _KINDS.get(key.chart) or (AlertKind.AREA if key.urn is None else AlertKind.DATA)
+        kind = _KINDS.get(key.chart) or _CHARTLESS[key.chart]
         chart = None if key.chart not in _KINDS else f"G:{line.named}" if key.chart == "G" else key.chart
         year = self.model.deployment.academic_year
         return Alert(
@@ -201,6 +203,7 @@ def decide(
     if model.year_groups.used or any(key.chart == "G" for key in said.lines):
         model.year_groups.make()
         alerts += _charts(say, "G", model.year_groups.statistic, budget, acknowledged, withheld)
+    alerts += _sudden(say, withheld)
     alerts += _data(say)
     alerts.sort(key=lambda a: (a.kind, a.urn if a.urn is not None else -1, a.area or "", a.opened_on, a.state))
     for alert in alerts:
@@ -345,6 +348,30 @@ def _areas(say: _Say) -> list[Alert]:
                 out.append(say.alert(key, AlertState.CLOSED, line, "the common effect fell below half its limit", evidence))
         elif model.area_on[day, j] and value > bound:
             out.append(say.opening(key, 0.0, say.today, "a common effect over the area", evidence))
+    return out
+
+
+def _sudden(say: _Say, withheld: Counter[str]) -> list[Alert]:
+    """One session far outside its predictive law; open for the school days in which a second one would make it a case."""
+    model, day = say.model, say.day
+    out, were_open = [], set()
+    for key, line in list(say.said.lines.items()):
+        i = _school_index(say, key) if key.chart == "sudden" and line.open else None
+        if i is None:
+            continue
+        were_open.add(i)
+        found = sudden_alerts.fate(model, say.day_of(line.opened_on), day, i)
+        if found is not None:
+            out.append(say.alert(key, found.state, line, found.reason, found.evidence))
+    for i in sudden_alerts.candidates(model, day):
+        why = Withheld.ALREADY_OPEN if i in were_open else sudden_alerts.why_withheld(model, day, i)
+        if why is not None:
+            withheld[f"sudden: {why}"] += 1
+            continue
+        flag = sudden_alerts.strongest(model, day, i)
+        if flag is not None:
+            key = Key("sudden", int(model.deployment.urn[i]), None)
+            out.append(say.opening(key, 0.0, None, "one session far outside what was to be expected", sudden_alerts.evidence_of(flag)))
     return out
 
 

@@ -12,25 +12,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models import common_effect
-from models.common_effect import Sums
+from models import common_effect, sudden
+from models.common_effect import Sums, effect_variance
+from models.foresight import Outset, expected
 from models.numbers import exact, half_logs, published, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.numbers import Floats, Ints
+    from models.sudden import Flag
 
 __all__ = [
     "NO_ROW",
     "PEERS_FULL",
+    "Effects",
     "ProvisionalReading",
     "Row",
     "Seen",
     "SessionCounts",
     "Standing",
+    "SuddenSession",
     "contribution",
-    "effect_before_close",
     "effects_before_close",
     "minus",
     "no_sums",
@@ -81,12 +84,33 @@ NO_ROW = Row(0.0, 0.0)
 
 
 class Seen(NamedTuple):
-    """A school on a day: its registers by session, its row among the peers, and its standing."""
+    """A school on a day: its registers by session, its row among the peers, and its standing; outset: what its predictive law
+    starts from, None where there is none (the day is closed already)."""
 
     urn: int
     sessions: dict[str, SessionCounts]
     row: Row
     at: Standing
+    outset: Outset | None = None
+
+
+class Effects(NamedTuple):
+    """The common effect for each school, its own row left out, its variance, and how many others it rests on, (schools,) each."""
+
+    effect: Floats
+    variance: Floats
+    peers: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class SuddenSession:
+    """A session far outside its predictive law (`models.sudden`): pupils, absent, expected absent, log10 of the upper tail."""
+
+    session: str
+    pupils: int
+    absences: int
+    log10_tail: float
+    expected_absences: float = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +118,7 @@ class ProvisionalReading:
     """One school day before its close. Ratios in [0, 1]; `absence_ratio` is the DfE's, None without possible sessions.
 
     `expected_ratio` gives the path to the target away, and so may what is worked out from it: only for who may see the target.
-    condition: provisional, partial (a register without its marks is left out), no_sessions.
+    condition: provisional, partial (a register without its marks is left out), no_sessions. sudden: the flagged sessions.
     """
 
     urn: int
@@ -107,6 +131,7 @@ class ProvisionalReading:
     condition: str
     expected_ratio: float = field(repr=False)
     common_effect_logit: float = field(repr=False)
+    sudden: tuple[SuddenSession, ...] = ()
 
 
 def observe(sessions: Sequence[SessionCounts], at: Standing) -> Row:
@@ -147,8 +172,8 @@ def minus(sums: Sums, other: Sums) -> Sums:
     return Sums(sums.count - other.count, sums.weight - other.weight, sums.weighted - other.weighted)
 
 
-def effects_before_close(sums: Sums, rows: Sequence[Row], at: Sequence[Standing], shrinkage: tuple[float, float]) -> tuple[Floats, Ints]:
-    """The common effect for each school, its own row left out, and how many others it rests on.
+def effects_before_close(sums: Sums, rows: Sequence[Row], at: Sequence[Standing], shrinkage: tuple[float, float]) -> Effects:
+    """The common effect for each school from the peers in so far, mixed with yesterday's while they are few.
 
     sums: of all schools in so far, these included; shrinkage: t1 and t2 as the last close left them.
     """
@@ -156,15 +181,10 @@ def effects_before_close(sums: Sums, rows: Sequence[Row], at: Sequence[Standing]
     x, weight = np.array([row.x for row in rows]), np.array([row.weight for row in rows])
     phase, area = np.array([a.phase for a in at], np.int32), np.array([a.area for a in at], np.int32)
     peers = effect.schools - (weight > 0).astype(np.int32)
-    of_peers, _ = common_effect.leave_one_out(effect, x, weight, phase, area)
+    of_peers, variance = common_effect.leave_one_out(effect, x, weight, phase, area)
     share = np.minimum(peers, PEERS_FULL) / PEERS_FULL
-    return share * of_peers + (1.0 - share) * YESTERDAY * np.array([a.last_effect for a in at]), peers
-
-
-def effect_before_close(sums: Sums, row: Row, at: Standing, shrinkage: tuple[float, float]) -> tuple[float, int]:
-    """`effects_before_close` of one school."""
-    effects, peers = effects_before_close(sums, [row], [at], shrinkage)
-    return float(effects[0]), int(peers[0])
+    mixed = share * of_peers + (1.0 - share) * YESTERDAY * np.array([a.last_effect for a in at])
+    return Effects(mixed, effect_variance(share * share * variance, mixed), peers)
 
 
 def read(
@@ -178,13 +198,41 @@ def read(
 def read_many(attendance_date: str, schools: Sequence[Seen], sums: Sums, shrinkage: tuple[float, float]) -> list[ProvisionalReading]:
     """The readings of many schools on one day."""
     at = [one.at for one in schools]
-    effects, peers = effects_before_close(sums, [one.row for one in schools], at, shrinkage)
-    expected = published(ratio(np.array([a.eta_star for a in at]) + effects)).tolist()
-    shown, others = published(effects).tolist(), peers.tolist()
-    return [_reading(attendance_date, one, others[i], expected[i], shown[i]) for i, one in enumerate(schools)]
+    effects = effects_before_close(sums, [one.row for one in schools], at, shrinkage)
+    path = published(ratio(np.array([a.eta_star for a in at]) + effects.effect)).tolist()
+    shown, others = published(effects.effect).tolist(), effects.peers.tolist()
+    flagged = _flagged(schools, effects)
+    return [_reading(attendance_date, one, others[i], path[i], shown[i], flagged.get(i, ())) for i, one in enumerate(schools)]
 
 
-def _reading(attendance_date: str, seen: Seen, peers: int, expected: float, effect: float) -> ProvisionalReading:
+def _flagged(schools: Sequence[Seen], effects: Effects) -> dict[int, tuple[SuddenSession, ...]]:
+    """The flagged sessions by place; a morning, and an afternoon without its morning, waits for 8 peers or the close."""
+    mine = [i for i, one in enumerate(schools) if one.outset is not None and any(s.counts for s in one.sessions.values())]
+    if not mine:
+        return {}
+    outsets = [o for one in schools if (o := one.outset) is not None and any(s.counts for s in one.sessions.values())]
+    held = [[schools[i].sessions.get(name) for i in mine] for name in sudden.SESSIONS]
+    counts = np.array([[s is not None and s.counts for s in row] for row in held])
+    pupils = np.array([[s.possible - s.study_leave if s is not None and s.counts else 0 for s in row] for row in held])
+    absent = np.array([[s.absences - s.study_leave if s is not None and s.counts else 0 for s in row] for row in held])
+    eta = np.array([schools[i].at.eta_star for i in mine])
+    a_session = pupils.sum(axis=0) / counts.sum(axis=0)
+    law = expected(outsets, eta, effects.effect[mine], effects.variance[mine], a_session)
+    peers = effects.peers[mine] >= PEERS_FULL
+    judged = np.stack([peers, peers | counts[0]])
+    found: dict[int, tuple[SuddenSession, ...]] = {}
+    for flag in sudden.flags(sudden.Sessions(pupils, absent, counts), law, judged):
+        found[mine[flag.school]] = (*found.get(mine[flag.school], ()), _sudden_session(flag))
+    return found
+
+
+def _sudden_session(flag: Flag) -> SuddenSession:
+    return SuddenSession(sudden.SESSIONS[flag.session], flag.pupils, flag.absences, flag.log10_tail, flag.expected)
+
+
+def _reading(
+    attendance_date: str, seen: Seen, peers: int, expected: float, effect: float, flagged: tuple[SuddenSession, ...]
+) -> ProvisionalReading:
     sessions = seen.sessions
     possible, absences = sum(s.possible for s in sessions.values()), sum(s.absences for s in sessions.values())
     partial = any(not s.counts and s.possible + s.unmarked > 0 for s in sessions.values())
@@ -199,4 +247,5 @@ def _reading(attendance_date: str, seen: Seen, peers: int, expected: float, effe
         "no_sessions" if not possible else "partial" if partial else "provisional",
         expected,
         effect,
+        flagged,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.guards import Verdict
 from models.numbers import ratio
+from models.outlook import EMPTY
 from models.thresholds import once_in_school_years
 from schemas.reading import Condition
 
@@ -43,12 +44,14 @@ _LAYOUT = np.dtype(
         ("charted_absences", "<i4"),
         ("expected_ratio", "<i8"),
         ("common_effect_logit", "<i8"),
+        ("residual_z", "<i8"),
         ("statistic_target", "<i8"),
         ("statistic_level", "<i8"),
         ("statistic_year_group", "<i8"),
         ("once_in_school_years_target", "<i8"),
         ("once_in_school_years_level", "<i8"),
         ("once_in_school_years_year_group", "<i8"),
+        ("p_target", "<i8"),
         ("condition", "u1"),
     ]
 )
@@ -73,6 +76,8 @@ def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, firs
     out["charted_possible_sessions"], out["charted_absences"] = possible - study, absences - study
     out["expected_ratio"] = _millionths(ratio(model.path.eta[part] + model.effect[part]))
     out["common_effect_logit"] = _millionths(model.effect[part])
+    for name, held in (("residual_z", model.outlook.residual_z[part]), ("p_target", model.outlook.p_target[part])):
+        out[name] = np.where(held == EMPTY, NOTHING, held)
     band, on_path = model.band[schools], model.has_path[schools]
     scored = model.scored[part]
     above = np.zeros(possible.shape, bool)

@@ -1,7 +1,8 @@
 """Closed readings as they are published: one for each school and close, canonical JSON.
 
-Beside the columns of readings.csv stand what a provisional reading starts from (slow level, common effect, shrinkage) and the
-digest of all readings of the school's year, so that a reader sees whether an earlier day has changed.
+Beside the columns of readings.csv stand what a provisional reading starts from (slow level, common effect, shrinkage, and the
+footing of its predictive law, in the order of `models.foresight.Footing`) and the digest of all readings of the school's year,
+so that a reader sees whether an earlier day has changed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from models.foresight import footings
 from models.readings import CONDITIONS, NOTHING, rows
 from schemas.reading import READING_COLUMNS
 
@@ -28,12 +30,14 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 _MILLIONTHS = (
     "expected_ratio",
     "common_effect_logit",
+    "residual_z",
     "statistic_target",
     "statistic_level",
     "statistic_year_group",
     "once_in_school_years_target",
     "once_in_school_years_level",
     "once_in_school_years_year_group",
+    "p_target",
 )
 _COUNTS = ("possible_sessions", "absences", "charted_possible_sessions", "charted_absences")
 
@@ -47,6 +51,7 @@ def closed_readings(closed: Closed, budget: Budget) -> Iterator[tuple[int, bytes
     columns |= {name: table[name].tolist() for name in _COUNTS}
     columns["condition"] = [str(CONDITIONS[c]) for c in table["condition"].tolist()]
     columns["slow_level_logit"] = np.round(model.slow_before(model.through + 1), 6).tolist()
+    columns["footing"] = footings(model)
     columns["effect_logit"] = columns["common_effect_logit"]
     shared = dict.fromkeys(READING_COLUMNS) | {"attendance_date": day, "shrinkage": model.shrinkage_before(model.through + 1)}
     for i, (urn, digests) in enumerate(zip(here.urn.tolist(), closed.schools, strict=True)):

@@ -270,6 +270,8 @@ class Intake:
         shown = asdict(reading)
         if not self._access.sees_expected_path(request.headers):
             del shown["expected_ratio"], shown["common_effect_logit"]
+            for flagged in shown["sudden"]:
+                del flagged["expected_absences"]
         return shown
 
 

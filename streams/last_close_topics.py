@@ -15,6 +15,7 @@ import numpy as np
 
 from models import common_effect
 from models.deployment import lay_path
+from models.foresight import Footing, Outset, Outsets
 from schemas.calendar import academic_year
 from streams.closer import deployed
 from streams.provisional import LastClose
@@ -22,8 +23,7 @@ from streams.provisional import LastClose
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.deployment import Deployment
-    from models.numbers import Floats
+    from models.deployment import Deployment, Path
     from models.parameters import Parameters
     from streams.replay import Reference
 
@@ -39,6 +39,7 @@ class _Reading(msgspec.Struct):
     slow_level_logit: float | None
     effect_logit: float | None
     shrinkage: tuple[float, float]
+    footing: Footing | None = None
 
 
 _READING = msgspec.json.Decoder(_Reading)
@@ -47,7 +48,7 @@ _READING = msgspec.json.Decoder(_Reading)
 @dataclass(slots=True)
 class _Year:
     deployment: Deployment
-    eta: Floats
+    path: Path
     days: dict[str, int]
 
 
@@ -67,11 +68,14 @@ class Base:
         """
         name = academic_year(day or today)
         here = self._year(name if name in self._known else min(self._known)).deployment
-        slow, effect = dict[int, float](), dict[int, float]()
+        slow, effect, footing = dict[int, float](), dict[int, float](), dict[int, Footing | None]()
         shrinkage = (common_effect.T1_START, common_effect.T2_START)
         for line in readings:
             said = _READING.decode(line)
+            footing[said.urn] = said.footing
             slow[said.urn], effect[said.urn], shrinkage = said.slow_level_logit or 0.0, said.effect_logit or 0.0, said.shrinkage
+        closed = -1 if day is None else int(np.searchsorted(here.days, (day - _EPOCH).days))
+        outsets = {name: self._outsets(name, closed, [footing.get(urn) for urn in here.urn.tolist()])} if name in self._known else {}
         return LastClose(
             day="" if day is None else day.isoformat(),
             schools={urn: (int(here.phase[i]), int(here.area[i])) for urn, i in self._index.items()},
@@ -81,22 +85,42 @@ class Base:
             last_effect=lambda urn: effect.get(urn, 0.0),
             sigma_u=self._parameters.sigma_u,
             shrinkage=shrinkage,
+            outset=lambda urn, day: self._outset(outsets, urn, day),
         )
+
+    def _outsets(self, name: str, closed: int, footings: list[Footing | None]) -> Outsets:
+        year = self._year(name)
+        return Outsets(year.deployment, year.path, self._parameters, closed, footings)
+
+    def _outset(self, outsets: dict[str, Outsets], urn: int, day: str) -> Outset | None:
+        """What the predictive law of a school's day starts from; `outsets` grows by academic years that have no close yet."""
+        at = self._place(urn, day)
+        if at is None:
+            return None
+        name, d, school = at
+        if name not in outsets:
+            outsets[name] = self._outsets(name, -1, [])
+        return outsets[name].on(school, d)
 
     def _year(self, name: str) -> _Year:
         if name not in self._years:
             here = deployed(self.reference, name)
             sent = np.array([self._parameters.sessions_sent.get(int(u), 3) for u in here.urn], np.int32)
-            eta = lay_path(here, np.broadcast_to(sent, here.planned.shape).copy(), self._parameters).eta
+            path = lay_path(here, np.broadcast_to(sent, here.planned.shape).copy(), self._parameters)
             days = {(_EPOCH + timedelta(days=int(d))).isoformat(): i for i, d in enumerate(here.days)}
-            self._years[name] = _Year(here, eta, days)
+            self._years[name] = _Year(here, path, days)
         return self._years[name]
 
     def _eta(self, urn: int, day: str) -> float | None:
+        at = self._place(urn, day)
+        return None if at is None else float(self._year(at[0]).path.eta[at[1], at[2]])
+
+    def _place(self, urn: int, day: str) -> tuple[str, int, int] | None:
+        """Academic year, deployment day and school index; None when that is no school day of the school."""
         name = academic_year(date.fromisoformat(day))
         school = self._index.get(urn)
         if school is None or name not in self._known:
             return None
         year = self._year(name)
         at = year.days.get(day)
-        return None if at is None or not year.deployment.planned[at, school] else float(year.eta[at, school])
+        return None if at is None or not year.deployment.planned[at, school] else (name, at, school)

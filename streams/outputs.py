@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 
 from models.digests import school_digests, state_digest
 from models.false_alerts import expected_false_alerts
+from models.parameters import PHASES
 from models.readings import CONDITIONS, NOTHING, rows
 from models.thresholds import CHARTS
 from schemas.reading import READING_COLUMNS
@@ -33,15 +34,19 @@ if TYPE_CHECKING:
 __all__ = ["summary", "whole_file", "write_all"]
 
 _GROUP = 1000
+_REACH = {"50": 674_490, "80": 1_281_552, "95": 1_959_964}
+"""Millionths of a standard deviation on each side that hold so many per cent of a normal law."""
 _RATIOS = {
     "expected_ratio",
     "common_effect_logit",
+    "residual_z",
     "statistic_target",
     "statistic_level",
     "statistic_year_group",
     "once_in_school_years_target",
     "once_in_school_years_level",
     "once_in_school_years_year_group",
+    "p_target",
 }
 _COUNTS = {"possible_sessions", "absences", "charted_possible_sessions", "charted_absences"}
 
@@ -99,6 +104,7 @@ def summary(done: Replayed, held: Input, parameters: Parameters) -> dict[str, An
         "alert_records": dict(sorted(Counter(f"{a.kind} {a.state}" for a in done.alerts).items())),
         "withheld": dict(sorted(done.withheld.items())),
         "false_alerts": _false_alerts(done),
+        "interval_coverage": _coverage(done),
         f"alarms_per_{'hub' if done.budget.of_a_hub else 'school'}_year": {
             "T": done.budget.target,
             "C": done.budget.level,
@@ -116,6 +122,19 @@ def _false_alerts(done: Replayed) -> dict[str, dict[str, float]]:
     years = [expected_false_alerts(course.model, done.budget) for course in done.courses]
     expected = {chart: round(math.fsum(year[chart] for year in years), 6) for chart in CHARTS}
     return {"expected": expected, "opened": {chart: opened[chart] for chart in CHARTS}}
+
+
+def _coverage(done: Replayed) -> dict[str, dict[str, float]]:
+    """By phase, the share of scored school days whose innovation lay in the 50, 80 and 95 % interval of the predictive law."""
+    found = [course.model.outlook.covered(tuple(_REACH.values())) for course in done.courses]
+    inside, scored = np.zeros((len(_REACH), len(PHASES)), np.int64), np.zeros(len(PHASES), np.int64)
+    for held, days in found:
+        inside, scored = inside + held, scored + days
+    return {
+        phase: {cover: round(int(inside[row, f]) / int(scored[f]), 6) for row, cover in enumerate(_REACH)}
+        for f, phase in enumerate(PHASES)
+        if scored[f]
+    }
 
 
 def _write_readings(file: IO[bytes], courses: Iterable[Course], budget: Budget) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from models.common_effect import Sums
+    from models.foresight import Outset
 
 __all__ = ["Counted", "LastClose", "Overlay"]
 
@@ -58,7 +59,8 @@ class LastClose:
 
     day: the day closed last (ISO date; empty before the first close). schools: URN -> (phase 0..2, area number), in `areas`
     areas. eta_star: (URN, ISO date) -> expected logit of absence, None when that is no school day of the school.
-    slow_level, last_effect: URN -> logit. shrinkage: t1, t2 of detection.md 1.3. sigma_u: by phase.
+    slow_level, last_effect: URN -> logit. shrinkage: t1, t2 of detection.md 1.3. sigma_u: by phase. outset: (URN, ISO date) ->
+    what the predictive law of that day starts from, None on a closed day.
     """
 
     day: str
@@ -69,6 +71,7 @@ class LastClose:
     last_effect: Callable[[int], float]
     sigma_u: tuple[float, ...]
     shrinkage: tuple[float, float] = (common_effect.T1_START, common_effect.T2_START)
+    outset: Callable[[int, str], Outset | None] = lambda _urn, _day: None
 
 
 @dataclass(slots=True)
@@ -114,7 +117,7 @@ class Overlay:
                 beyond = len(self._days) == DAYS_HELD_MAX and not min(self._days) <= attendance_date <= max(self._days)
                 return "next_close" if beyond or attendance_date < self._last.day else "no_register"
             self._bring_up_to_date(day, attendance_date)
-            return provisional.read_many(attendance_date, [_seen(day, urn, at)], day.sums, self._last.shrinkage)[0]
+            return provisional.read_many(attendance_date, [self._seen(day, attendance_date, urn, at)], day.sums, self._last.shrinkage)[0]
 
     def readings(self, urns: Iterable[int], attendance_date: str) -> list[ProvisionalReading]:
         """Those of many schools on one day; a school of which there is none is left out."""
@@ -124,7 +127,7 @@ class Overlay:
                 return []
             self._bring_up_to_date(day, attendance_date)
             found = [(urn, self._standing(urn, attendance_date)) for urn in urns if urn in day.held]
-            seen = [_seen(day, urn, at) for urn, at in found if not isinstance(at, str)]
+            seen = [self._seen(day, attendance_date, urn, at) for urn, at in found if not isinstance(at, str)]
             return provisional.read_many(attendance_date, seen, day.sums, self._last.shrinkage) if seen else []
 
     def newest_date(self, urn: int) -> str | None:
@@ -226,6 +229,6 @@ class Overlay:
         day.sums = provisional.minus(day.sums, provisional.contribution(before, areas)) + provisional.contribution(after, areas)
         day.changed.difference_update(urns)
 
-
-def _seen(day: _Day, urn: int, at: Standing) -> Seen:
-    return Seen(urn, {r.session: r.counts for r in day.held[urn].values()}, day.rows[urn], at)
+    def _seen(self, day: _Day, attendance_date: str, urn: int, at: Standing) -> Seen:
+        sessions = {r.session: r.counts for r in day.held[urn].values()}
+        return Seen(urn, sessions, day.rows[urn], at, self._last.outset(urn, attendance_date))

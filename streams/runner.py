@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.course import Course
+from models.foresight import Outset, Outsets, footings
 from schemas.calendar import academic_year
 from schemas.errors import BadContents
 from streams.close_logs import EmbeddedCloseLogs
@@ -69,6 +70,8 @@ class EmbeddedRunner(Closer):
         index = {int(u): i for i, u in enumerate(self._urns)}
         slow = model.slow_before(model.through + 1)
         effect = model.effect[model.through] if model.through >= 0 else np.zeros(len(self._urns))
+        closed = model.through if newest is not None else -1
+        outsets = {name: Outsets(here, model.path, self._parameters, closed, footings(model))}
         return LastClose(
             day=newest.day.isoformat() if newest is not None else "",
             schools={urn: (int(here.phase[i]), int(here.area[i])) for urn, i in index.items()},
@@ -78,13 +81,29 @@ class EmbeddedRunner(Closer):
             last_effect=lambda urn: float(effect[index[urn]]),
             sigma_u=self._parameters.sigma_u,
             shrinkage=model.shrinkage_before(model.through + 1),
+            outset=lambda urn, day: self._outset(outsets, index, urn, day),
         )
+
+    def _outset(self, outsets: dict[str, Outsets], index: Mapping[int, int], urn: int, day: str) -> Outset | None:
+        """What the predictive law of a school's day starts from; `outsets` grows by academic years that have no close yet."""
+        at = self._place(index, urn, day)
+        if at is None:
+            return None
+        name, d, school = at
+        if name not in outsets:
+            outsets[name] = Outsets(self._deployments[name], self._course(name).model.path, self._parameters, -1, ())
+        return outsets[name].on(school, d)
 
     def _course(self, name: str) -> Course:
         held = self._courses.get(name)
         return held or self._courses.setdefault(name, Course(self._deployments[name], self._parameters, self._budget))
 
     def _eta(self, index: Mapping[int, int], urn: int, day: str) -> float | None:
+        at = self._place(index, urn, day)
+        return None if at is None else float(self._course(at[0]).model.path.eta[at[1], at[2]])
+
+    def _place(self, index: Mapping[int, int], urn: int, day: str) -> tuple[str, int, int] | None:
+        """Academic year, deployment day and school index; None when that is no school day of the school."""
         when = date.fromisoformat(day)
         name = academic_year(when)
         if urn not in index or name not in self._deployments:
@@ -94,4 +113,4 @@ class EmbeddedRunner(Closer):
         d = int(np.searchsorted(here.days, number))
         if d == len(here.days) or here.days[d] != number or not here.planned[d, index[urn]]:
             return None
-        return float(self._course(name).model.path.eta[d, index[urn]])
+        return name, d, index[urn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from models.panel import Panel
 from models.parameters import Parameters
 
 if TYPE_CHECKING:
-    from models.numbers import Floats
+    from models.numbers import Floats, Ints
 
 FIRST_DAY = 20_703  # Monday 2026-09-07
 
@@ -59,3 +60,18 @@ def scored(made: Deployment, held: Panel, *, block_days: int = 15) -> YearModel:
     parameters = Parameters()
     sessions = expected_sessions(held.sent, np.zeros(len(made.urn), np.int32))
     return YearModel(made, parameters, lay_path(made, sessions, parameters), block_days)
+
+
+def permuted(made: Deployment, order: Ints) -> Deployment:
+    """The same schools in another order (their URNs, too, so they ascend no more: for the core alone)."""
+    part = {name: getattr(made, name)[order] for name in ("urn", "phase", "area", "roll", "baseline", "target")}
+    return replace(made, **part, planned=made.planned[:, order])
+
+
+def permuted_panel(held: Panel, order: Ints) -> Panel:
+    """The registers of the same schools in another order."""
+    days, _, schools = held.winner.shape
+    out = Panel(days, schools)
+    for name in ("winner", "possible", "absences", "study_leave", "unmarked"):
+        getattr(out, name)[:] = getattr(held, name)[:, :, order]
+    return out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 HALF = (8, 5, 8)
 GRID = 2.0**30
@@ -155,8 +156,25 @@ def shrinkage(rows: list[Row], limits: dict[tuple[int, int], tuple[int, int]], t
     return min(max(0.97 * t1 + 0.06 * median, 0.03**2), 0.3**2), min(max(0.97 * t2 + 0.03 * mean, 0.02**2), 0.2**2)
 
 
+class Watch(Protocol):
+    """Who sees each school's day before chart C takes it in, and the end of each day (`tests/restated_law.py`)."""
+
+    def scored(self, d: int, i: int, e0: float, g: float, vb: float, v: float, chart: Chart) -> None:
+        """A scored school's residual, common signal, sampling variance, variance of the effect, and its chart C."""
+
+    def unscored(self, i: int) -> None:
+        """A school day without a score."""
+
+    def end(self, d: int, effects: list[float], charts: list[Chart], sampling: list[float]) -> None:
+        """Every school has taken the day in."""
+
+
 def run(
-    schools: list[School], eta: list[list[float]], about: list[list[float]], counts: list[list[tuple[int, int, int] | None]]
+    schools: list[School],
+    eta: list[list[float]],
+    about: list[list[float]],
+    counts: list[list[tuple[int, int, int] | None]],
+    watch: Watch | None = None,
 ) -> tuple[list[list[float]], list[list[float]], list[list[float]]]:
     """Common effect, statistic of T and of C by day and school; counts[day][school] is (k, y, N), or None for no measurement."""
     size = len(schools)
@@ -192,9 +210,15 @@ def run(
                 e0, g = residual[i] - c, about[d][i] + c
                 _, a_l, b_l, a_s, b_s = s.constants
                 long_run, daily = a_l + b_l * sampling[i] + 3 * v, a_s + b_s * sampling[i] + v
+                if watch:
+                    watch.scored(d, i, e0, g, sampling[i], v, c_charts[i])
                 t_charts[i].take(e0, g, long_run, daily)
                 c_charts[i].take(e0, g, long_run, daily)
                 slow[i] += 0.03 * min(max(e0 - slow[i], -0.6), 0.6)
+            elif watch:
+                watch.unscored(i)
+        if watch:
+            watch.end(d, c_day, c_charts, sampling)
         if present:
             t1, t2 = shrinkage(present, limits, t1, t2)
         slow_by_day.append(list(slow))

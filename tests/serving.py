@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from models.foresight import Footing, Outset, PhaseConstants
+from models.parameters import Parameters
 from streams.intake import judge
 from streams.provisional import LastClose
 from streams.schedule import Completed
@@ -80,6 +82,7 @@ class WrittenDown:
             slow_level=lambda _: 0.0,
             last_effect=lambda _: 0.0,
             sigma_u=(0.14, 0.12, 0.17),
+            outset=lambda _, __: Outset(Footing.first(0), PhaseConstants.of(Parameters(), 0), 1, 0.0),
         )
 
 

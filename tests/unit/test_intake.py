@@ -16,7 +16,7 @@ import pytest
 
 from streams.intake import Limits
 from streams.sqlite_log import EmbeddedLogs
-from tests.serving import eventually, judge, options, register, running
+from tests.serving import URNS, eventually, judge, options, register, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -204,6 +204,20 @@ def test_the_expected_path_does_not_go_through_a_proxy_without_a_token(client: h
     assert "expected_ratio" not in said["provisional"]
     assert "common_effect_logit" not in said["provisional"]
     assert _post(client, register(), Host="evil.example").status_code == 401
+
+
+def test_a_sudden_session_is_flagged_once_its_peers_are_in_and_hides_its_path_from_a_proxy(client: httpx.Client) -> None:
+    early = _post(client, register(urn=URNS[11], absent=100)).json()
+    assert early["provisional"]["sudden"] == []
+    for urn in URNS[:8]:
+        _post(client, register(urn=urn))
+    (flag,) = client.get(f"/v1/readings/{URNS[11]}").json()["sudden"]
+    assert (flag["session"], flag["pupils"], flag["absences"]) == ("AM", 200, 100)
+    assert flag["expected_absences"] == pytest.approx(9.9, abs=1)
+    assert flag["log10_tail"] < -6
+    (hidden,) = client.get(f"/v1/readings/{URNS[11]}", headers={"X-Forwarded-For": "10.0.0.9"}).json()["sudden"]
+    assert hidden.keys() == flag.keys() - {"expected_absences"}
+    assert client.get(f"/v1/readings/{URNS[0]}").json()["sudden"] == []
 
 
 def _limited(folder: Path, **limits: Any) -> Any:

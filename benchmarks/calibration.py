@@ -1,0 +1,242 @@
+"""The predictive law on simulated years and on New York: coverage, false flags, and the chance of the target against its outcome.
+
+usage: [HEADWAY_DATA=...] python -m benchmarks.calibration [--years 16] [--schools 400] [--seed 1]
+Session by session, each law as it was before the session: the morning with its peers, the morning before any peer is in, the
+afternoon given the morning. Transforms are randomised, since a count's own probability is large in a small school. Goals G7 and
+G10 of detection.md section 5. Simulated years have nothing wrong; for the target, levels are off it by sd .1 logit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.evidence import write
+from models import foresight, predictive_law, sudden
+from models.close import YearModel
+from models.coverage import COVERS, held_by_normal, held_by_pit
+from models.deployment import BOTH, Deployment
+from models.deployment import Path as Laid
+from models.outlook import EMPTY
+from models.panel import Panel
+from models.parameters import PHASES, Parameters
+from models.simulator import make
+from models.trajectory import path
+
+if TYPE_CHECKING:
+    from models.numbers import Floats, Ints
+    from models.simulator import SimulatedYear
+    from models.sudden import Expected
+
+LAWS = ("AM, peers known", "AM, ex ante", "PM given AM", "day")
+TARGET_DAYS = (20, 40, 80, 120, 160)
+
+
+def deployed(year: SimulatedYear) -> tuple[Deployment, Laid]:
+    """A simulated year as the monitor knows it: last year's season and calendar, every baseline at its target."""
+    s, days = year.schools, len(year.dates)
+    absence, planned = s.target_absence, np.ones((days, len(s)), bool)
+    areas = tuple(f"area {j:02}" for j in range(year.areas))
+    here = Deployment(
+        f"{year.start_year}/{(year.start_year + 1) % 100:02}",
+        s.urn,
+        s.phase,
+        s.area,
+        areas,
+        s.roll.astype(float),
+        absence,
+        absence,
+        year.dates,
+        planned,
+    )
+    shapes = year.known_shape[s.phase].T
+    eta, about = path(shapes, np.ones(shapes.shape), planned, absence, absence)
+    return here, Laid(np.full(shapes.shape, BOTH, np.uint8), eta, about)
+
+
+def registers(year: SimulatedYear) -> Panel:
+    """Every register of the year."""
+    out = Panel(len(year.dates), len(year.schools))
+    out.winner[:] = 0
+    out.possible[:] = year.schools.roll
+    out.absences[:] = year.absences.sum(axis=3).transpose(1, 2, 0)
+    return out
+
+
+class Transforms(NamedTuple):
+    """Phase and transform of each session or day of one law."""
+
+    phase: Ints
+    value: Floats
+
+
+def _morning(known: Expected, pupils: Ints, absent: Ints, where: Floats) -> Floats:
+    """Transforms of the mornings of a day under one law."""
+    law = predictive_law.beta_binomial(pupils, sudden.rates(known.eta)[0], known.variance)
+    return predictive_law.pit(law, absent, where)
+
+
+def _afternoon(known: Expected, pupils: Ints, before: Ints, absent: Ints, where: Floats) -> Floats:
+    """Transforms of the afternoons of a day given their mornings."""
+    rate = sudden.rates(known.eta)
+    new = predictive_law.afternoon_new(rate[0], rate[1], known.stay)
+    at, beyond = (predictive_law.afternoon_tail(pupils, before, known.stay, new, least) for least in (absent, absent + 1))
+    return 1.0 - at + where * (at - beyond)
+
+
+def sessions_of(model: YearModel, held: Panel, rng: np.random.Generator, *, skip: int = 20) -> list[Transforms]:
+    """Score a year day by day; the transforms of `LAWS`, but the last, from day `skip` on."""
+    here, parameters = model.deployment, model.parameters
+    schools = len(here.urn)
+    found: list[list[Floats]] = [[] for _ in LAWS[:3]]
+    for d in range(len(here.days)):
+        before = foresight.footings(model) if d else []
+        outsets = foresight.Outsets(here, model.path, parameters, d - 1, before)
+        starts = [o for i in range(schools) if (o := outsets.on(i, d)) is not None]
+        pupils = held.possible[d, 0]
+        yesterday = model.effect[d - 1] if d else np.zeros(schools)
+        ahead = foresight.ex_ante(starts, model.path.eta[d], yesterday, pupils.astype(float))
+        model.score(held, d, d, {})
+        known = model.outlook.today
+        if d < skip or known is None:
+            continue
+        am, pm = held.absences[d]
+        found[0].append(_morning(known, pupils, am, rng.random(schools)))
+        found[1].append(_morning(ahead, pupils, am, rng.random(schools)))
+        found[2].append(_afternoon(known, pupils, am, pm, rng.random(schools)))
+    return [Transforms(np.tile(here.phase, len(rows)), np.concatenate(rows)) for rows in found]
+
+
+def _shares(covered: tuple[float, ...]) -> dict[str, str]:
+    return {f"{cover:.0%} holds": f"{100 * share:.1f} %" for cover, share in zip(COVERS, covered, strict=True)}
+
+
+def simulated(years: int, schools: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Coverage rows by law and phase, and flags a school-year."""
+    rng = np.random.default_rng(seed)
+    gathered: list[list[Transforms]] = [[] for _ in LAWS]
+    flags = may_alert = 0
+    for number in range(years):
+        year = make(seed + number, schools)
+        here, laid = deployed(year)
+        model, held = YearModel(here, Parameters(), laid), registers(year)
+        for law, transforms in enumerate(sessions_of(model, held, rng)):
+            gathered[law].append(transforms)
+        z = model.outlook.residual_z[20:]
+        gathered[3].append(Transforms(np.broadcast_to(here.phase, z.shape)[z != EMPTY], z[z != EMPTY] / 1e6))
+        flags += sum(map(len, model.outlook.flags))
+        may_alert += sum(f.may_alert for day in model.outlook.flags for f in day)
+    rows = []
+    for law, name in enumerate(LAWS):
+        phase, value = (np.concatenate(column) for column in zip(*gathered[law], strict=True))
+        for f, of in (*enumerate(PHASES), (None, "all")):
+            mine = value if f is None else value[phase == f]
+            covered = held_by_normal(mine) if name == "day" else held_by_pit(mine)
+            rows.append({"what": f"simulator: {name}, {of}", **_shares(covered), "cases": len(mine)})
+    total = years * schools
+    return rows, {"flags a school-year": flags / total, "of alert strength": may_alert / total}
+
+
+def targets(years: int, schools: int, seed: int) -> list[dict[str, Any]]:
+    """Brier score and expected calibration error of P(target), and of two simple rules, on some days of years off their level."""
+    said: dict[int, list[Floats]] = {d: [] for d in TARGET_DAYS}
+    simple: dict[int, list[Floats]] = {d: [] for d in TARGET_DAYS}
+    hits = []
+    for number in range(years):
+        year = make(seed + 10_000 + number, schools, off_level=0.1)
+        here, laid = deployed(year)
+        model, held = YearModel(here, Parameters(), laid), registers(year)
+        model.score(held, 0, len(here.days) - 1, {})
+        absences, possible = held.absences.sum(axis=1).astype(float), held.possible.sum(axis=1).astype(float)
+        hits.append(absences.sum(axis=0) / possible.sum(axis=0) <= here.target)
+        for d in TARGET_DAYS:
+            said[d].append(model.outlook.p_target[d - 1] / 1e6)
+            simple[d].append(absences[:d].sum(axis=0) / possible[:d].sum(axis=0) <= here.target)
+    hit = np.concatenate(hits).astype(float)
+    rows = []
+    for d in TARGET_DAYS:
+        p = np.concatenate(said[d])
+        rows.append(
+            {
+                "day": d,
+                "Brier": round(float(np.mean((p - hit) ** 2)), 4),
+                "s.e.": round(float(np.std([np.mean((a - b) ** 2) for a, b in zip(said[d], hits, strict=True)]) / math.sqrt(years)), 4),
+                "climatology": round(float(hit.mean() * (1 - hit.mean())), 4),
+                "ECE": round(calibration_error(p, hit), 4),
+                "mean P": round(float(p.mean()), 3),
+                "hit": round(float(hit.mean()), 3),
+                "'year to date above target' wrong": f"{np.mean(np.concatenate(simple[d]) != hit):.0%}",
+                "school-years": len(p),
+            }
+        )
+    return rows
+
+
+def calibration_error(p: Floats, hit: Floats, bins: int = 10) -> float:
+    """Expected calibration error: |mean forecast - share that came true| over ten equal bins, by their sizes."""
+    at = np.minimum((p * bins).astype(int), bins - 1)
+    return float(sum(abs(p[at == b].sum() - hit[at == b].sum()) for b in range(bins)) / len(p))
+
+
+def new_york(data: Path) -> list[dict[str, Any]]:
+    """Coverage of a real year by its readings, by phase, and how many schools lie between .70 and .88."""
+    phase = {int(row["urn"]): row["phase"] for row in csv.DictReader((data / "schools.csv").open(encoding="utf-8"))}
+    with tempfile.TemporaryDirectory() as out:
+        reference = [f"--{name}={data / name}.csv" for name in ("schools", "targets", "calendar")]
+        history = f"--history={data / 'history.jsonl.gz'}"
+        headway = str(Path(sys.executable).with_name("headway"))
+        command = [headway, "replay", str(data / "sessions.jsonl.gz"), *reference, history, f"--out={out}"]
+        subprocess.run(command, check=True, capture_output=True)
+        with (Path(out) / "readings.csv").open(encoding="utf-8") as file:
+            read = [(int(row["urn"]), float(row["residual_z"])) for row in csv.DictReader(file) if row["residual_z"]]
+    urn, z = np.array([u for u, _ in read]), np.array([v for _, v in read])
+    of = np.array([phase[u] for u in urn.tolist()])
+    rows = [{"what": "New York 2015-16: day, all", **_shares(held_by_normal(z)), "cases": len(z)}]
+    rows += [{"what": f"New York 2015-16: day, {f}", **_shares(held_by_normal(z[of == f])), "cases": int((of == f).sum())} for f in PHASES]
+    _, number = np.unique(urn, return_inverse=True)
+    own = np.bincount(number, np.abs(z) <= 1.2816) / np.bincount(number)
+    share = float(np.mean((own >= 0.70) & (own <= 0.88)))
+    rows.append(
+        {"what": "New York: schools with .70 to .88 in the 80 % interval", **_shares((math.nan, share, math.nan)), "cases": len(own)}
+    )
+    return rows
+
+
+def main() -> None:
+    """Measure and write docs/evidence/calibration.md and target.md."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--years", type=int, default=16)
+    arguments.add_argument("--schools", type=int, default=400)
+    arguments.add_argument("--seed", type=int, default=1)
+    told = arguments.parse_args()
+    rows, flags = simulated(told.years, told.schools, told.seed)
+    if data := os.environ.get("HEADWAY_DATA"):
+        rows += new_york(Path(data) / "nyc_2015_16")
+    chances = targets(told.years, told.schools, told.seed)
+    command = f"HEADWAY_DATA=... python -m benchmarks.calibration --years {told.years} --schools {told.schools} --seed {told.seed}"
+    notes = [
+        f"Simulator: {told.years} years of {told.schools} schools with nothing wrong, from day 21; shipped constants.",
+        "Sudden flags in these years, all of them false: "
+        + ", ".join(f"{value:.4f} {name}" for name, value in flags.items())
+        + " (goal: under .02).",
+        "New York: one mark a day, so there is no afternoon; constants from the year before only; the law of a day is that of its logit.",
+    ]
+    write("calibration", "The predictive law, calibrated", command, rows, notes)
+    notes = [
+        f"{told.years} simulated years of {told.schools} schools, truly off their targets by sd .1 logit; ECE over ten equal bins.",
+        "The simple rule says at each day that a school whose absence to date is within its target will reach it.",
+    ]
+    write("target", "The chance of the target", command, chances, notes)
+
+
+if __name__ == "__main__":
+    main()
