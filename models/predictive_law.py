@@ -19,6 +19,7 @@ __all__ = [
     "afternoon_new",
     "afternoon_tail",
     "beta_binomial",
+    "beta_binomial_shape",
     "binomial",
     "interval",
     "mean_of",
@@ -53,12 +54,24 @@ def beta_binomial(pupils: Ints, p: Floats, variance: Floats) -> Floats:
 
     The count's variance is (n p (1 - p))^2 V; its intra-class correlation is kept in [1e-5, .5].
     """
-    n = pupils.astype(float)
-    spread = n * p * (1.0 - p)
-    correlation = np.clip((spread * variance - 1.0) / np.maximum(n - 1.0, 1.0), CORRELATION_MIN, CORRELATION_MAX)
-    alpha, beta = (m * (1.0 - correlation) / correlation for m in (p, 1.0 - p))
+    alpha, beta = _shapes(pupils, p, variance)
     j, left = _steps(pupils)
     return _normalised(np.log(left * (alpha[:, None] + j) / ((j + 1.0) * (beta[:, None] + left - 1.0))), pupils)
+
+
+def _shapes(pupils: Ints, p: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    n = pupils.astype(float)
+    correlation = np.clip((n * p * (1.0 - p) * variance - 1.0) / np.maximum(n - 1.0, 1.0), CORRELATION_MIN, CORRELATION_MAX)
+    return p * (1.0 - correlation) / correlation, (1.0 - p) * (1.0 - correlation) / correlation
+
+
+def beta_binomial_shape(pupils: Ints, p: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Standard deviation and skewness of `beta_binomial`, (laws,) each, without making the law."""
+    n = pupils.astype(float)
+    a, b = _shapes(pupils, p, variance)
+    m = a + b
+    square = n * a * b * (m + n) / (m * m * (m + 1.0))
+    return np.sqrt(square), (m + 2.0 * n) * (b - a) / (m + 2.0) * np.sqrt((1.0 + m) / (n * a * b * (n + m)))
 
 
 def binomial(pupils: Ints, p: Floats) -> Floats:

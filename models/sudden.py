@@ -25,7 +25,6 @@ PUPILS_LEAST = 30
 FLAG_LOG10_TAIL, FLAG_PUPILS, FLAG_SHARE = -5.0, 10, 0.05
 ALERT_LOG10_TAIL, ALERT_PUPILS, ALERT_SHARE = -6.0, 20, 0.10
 _SPREADS = 4.0
-"""Tails are worked out for sessions this many standard deviations out: at 1e-5 a normal law is at 4.26, a right-skewed further."""
 
 
 class Sessions(NamedTuple):
@@ -83,35 +82,48 @@ def flags(day: Sessions, expected: Expected, judged: Bools, rate: Floats | None 
     """
     p = rates(expected.eta) if rate is None else rate
     pupils, absent = day.pupils, day.absences
-    alone = pupils * p
-    spread = alone * (1.0 - p)
-    deviation2 = spread * spread * expected.variance
+    mean = pupils * p
+    given = day.counts[0] & day.counts[1]
     new = predictive_law.afternoon_new(p[0], p[1], expected.stay)
     before = np.minimum(absent[0], pupils[1])
-    stays = expected.stay + new
-    given = day.counts[0] & day.counts[1]
-    mean = np.stack([alone[0], np.where(given, before * stays + (pupils[1] - before) * new, alone[1])])
-    two = before * stays * (1.0 - stays) + (pupils[1] - before) * new * (1.0 - new)
-    deviation2 = np.stack([deviation2[0], np.where(given, two, deviation2[1])])
-    excess = absent - mean
-    far = judged & day.counts & (pupils >= PUPILS_LEAST) & (excess >= np.maximum(FLAG_PUPILS, FLAG_SHARE * pupils))
-    far &= excess * excess >= _SPREADS * _SPREADS * deviation2
-    session, school = np.nonzero(far)
-    tails = np.zeros(len(school))
-    for conditional in (False, True):
-        some = np.flatnonzero((given[school] & (session == 1)) == conditional)
+    np.copyto(mean[1], before * expected.stay + pupils[1] * new, where=given)
+    large = absent - mean >= np.maximum(FLAG_PUPILS, FLAG_SHARE * pupils)
+    session, school = np.nonzero(judged & day.counts & (pupils >= PUPILS_LEAST) & large)
+    found: list[Flag] = []
+    for afternoon in (False, True):
+        some = (given[school] & (session == 1)) == afternoon
         at, who = session[some], school[some]
-        if not len(some):
-            continue
-        if conditional:
-            tails[some] = predictive_law.afternoon_tail(pupils[1, who], before[who], expected.stay[who], new[who], absent[1, who])
+        n, y, expect = pupils[at, who], absent[at, who], mean[at, who]
+        if afternoon:
+            tails = _afternoon_tails(n, y, before[who], expected.stay[who], new[who])
         else:
-            law = predictive_law.beta_binomial(pupils[at, who], p[at, who], expected.variance[who])
-            tails[some] = predictive_law.upper_tail(law, absent[at, who])
-    log10 = np.round(np.log10(np.maximum(tails, 1e-300)), 6)
-    found = [
-        Flag(s, h, int(pupils[h, s]), int(absent[h, s]), round(float(mean[h, s]), 6), float(tail))
-        for h, s, tail in zip(session.tolist(), school.tolist(), log10, strict=True)
-        if tail < FLAG_LOG10_TAIL
-    ]
+            tails = _morning_tails(n, y, p[at, who], expected.variance[who])
+        log10 = np.round(np.log10(np.maximum(tails, 1e-300)), 6)
+        columns = (who.tolist(), at.tolist(), n.tolist(), y.tolist(), np.round(expect, 6).tolist(), log10.tolist())
+        found += [Flag(*row) for row in zip(*columns, strict=True) if row[5] < FLAG_LOG10_TAIL]
     return tuple(sorted(found))
+
+
+def _morning_tails(pupils: Ints, absent: Ints, p: Floats, variance: Floats) -> Floats:
+    """Upper tails of the beta-binomial; 1 where a normal law skewed like it, and so surely this one, has more than 1e-5.
+
+    At 1e-5 a normal law is at 4.26 standard deviations, one with skewness g some 2.9 g further, unless it comes to its end.
+    """
+    out = np.ones(len(pupils))
+    spread, skewness = predictive_law.beta_binomial_shape(pupils, p, variance)
+    reach = np.minimum((_SPREADS + 1.5 * np.maximum(skewness, 0.0)) * spread, 0.5 * pupils * (1.0 - p))
+    far = np.flatnonzero(absent - pupils * p >= reach)
+    if len(far):
+        out[far] = predictive_law.upper_tail(predictive_law.beta_binomial(pupils[far], p[far], variance[far]), absent[far])
+    return out
+
+
+def _afternoon_tails(pupils: Ints, absent: Ints, before: Ints, stay: Floats, new: Floats) -> Floats:
+    """Upper tails of the two binomials; 1 nearer than 4 standard deviations."""
+    out = np.ones(len(pupils))
+    stays, others = stay + new, pupils - before
+    excess = absent - before * stays - others * new
+    far = np.flatnonzero(excess * excess >= _SPREADS**2 * (before * stays * (1.0 - stays) + others * new * (1.0 - new)))
+    if len(far):
+        out[far] = predictive_law.afternoon_tail(pupils[far], before[far], stay[far], new[far], absent[far])
+    return out

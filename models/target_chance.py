@@ -1,8 +1,8 @@
 """The probability that a school reaches its target: what is behind it, and every planned day ahead, in closed form.
 
 What lies ahead is a sum over the future days of functions of eta* + x, where x = m + b0 moves a little every day. The sums
-are kept for 7 fixed values of x in [-.75, .75] and read in between by their polynomial (expected absences to 2e-6 of
-themselves), so a day costs the same in September as in June. An x beyond, a school at twice its path, counts as .75.
+are kept for 6 fixed values of x in [-.6, .6] and read in between by their polynomial (expected absences to 3e-6 of
+themselves), so a day costs the same in September as in June. An x beyond, a school at 1.8 times its path, counts as .6.
 The sampling variance of a future day is taken at the absence expected of that day. (detection.md 1.10)
 """
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Ahead", "Constants", "SoFar", "chance"]
 
-_REACH = 0.75
-_NODES = _REACH * np.cos(np.pi * (2 * np.arange(7) + 1) / 14)
+_REACH = 0.6
+_NODES = _REACH * np.cos(np.pi * (2 * np.arange(6) + 1) / 12)
 _FACTORS = np.exp(_NODES)
 _WEIGHTS = np.array([1.0 / np.prod([a - b for b in _NODES if b != a]) for a in _NODES])
-_SUMS, _CHUNK = 4, 2048
+_POWERS, _CHUNK = 4, 2048
+_SURE = 6.0
+"""Standard deviations beyond which a chance is 0 or 1 to 9 decimals."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class Constants(NamedTuple):
 
 
 class Ahead:
-    """The sums over a year's planned days after a day, of one path: of p, p (1 - p), half p (1 - p) (1 - 2p), (p (1 - p))^2.
+    """The sums over a year's planned days after a day, of one path: of p, p^2, p^3 and p^4, p the absence ratio of a day.
 
     A cache: it follows from the path and the day alone, and is made again when either has moved back or changed. It is always
     the whole year's sums less one day after the other, so a fresh one has the same bytes.
@@ -75,7 +77,7 @@ class Ahead:
     def __init__(self, here: Deployment, path: Path) -> None:
         self._planned, self._path = here.planned, path
         self._laid, self._after = -1, -1
-        self._sums = np.zeros((0, _SUMS, len(_NODES), 0))
+        self._sums = np.zeros((0, len(_NODES), _POWERS, 0))
         self.planned_days: Ints = here.planned.sum(axis=0, dtype=np.int32)
         self.days = self.planned_days
         """Planned school days still to come, (schools,)."""
@@ -84,7 +86,7 @@ class Ahead:
         """Stand after deployment day `day`."""
         days, schools = self._planned.shape
         if day < self._after or self._laid != self._path.laid:
-            self._sums = np.zeros((-(-schools // _CHUNK), _SUMS, len(_NODES), _CHUNK))
+            self._sums = np.zeros((-(-schools // _CHUNK), len(_NODES), _POWERS, _CHUNK))
             self._take(np.add, 0, days)
             self._laid, self._after, self.days = self._path.laid, -1, self.planned_days
         self._take(np.subtract, self._after + 1, day + 1)
@@ -95,26 +97,37 @@ class Ahead:
         for i, sums in enumerate(self._sums):
             part = slice(i * _CHUNK, (i + 1) * _CHUNK)
             for d in range(first, end):
-                x = np.where(self._planned[d, part], np.exp(self._path.eta[d, part]), 0.0) * _FACTORS[:, None]
-                p = x / (1.0 + x)
-                q = p - p * p
-                for total, of in zip(sums[..., : x.shape[1]], (p, q, q * (0.5 - p), q * q), strict=True):
-                    take(total, of, out=total)
+                p = np.where(self._planned[d, part], np.exp(self._path.eta[d, part]), 0.0) * _FACTORS[:, None]
+                np.divide(p, 1.0 + p, out=p)
+                power, size = p.copy(), p.shape[1]
+                for n in range(_POWERS):
+                    total = sums[:, n, :size]
+                    take(total, power, out=total)
+                    power *= p
 
     def sums(self, x: Floats) -> Floats:
-        """The four sums with every future day moved by x logits, kept in [-.75, .75]; (4, schools)."""
-        out = np.zeros((_SUMS, len(x)))
+        """The four sums with every future day moved by x logits, kept in [-.6, .6]; (4, schools)."""
+        out = np.zeros((_POWERS, len(x)))
         for i, sums in enumerate(self._sums):
             part = slice(i * _CHUNK, (i + 1) * _CHUNK)
-            gap = np.clip(x[part], -_REACH, _REACH) - _NODES[:, None]
-            below, above = np.ones_like(gap), np.ones_like(gap)
-            for k in range(1, len(_NODES)):
-                below[k] = below[k - 1] * gap[k - 1]
-                above[-1 - k] = above[-k] * gap[-k]
-            weight = below * above * _WEIGHTS[:, None]
-            for k in range(len(_NODES)):
-                out[:, part] += weight[k] * sums[:, k, : gap.shape[1]]
+            weight = _weights(x[part])
+            here, size = out[:, part], weight.shape[1]
+            scratch = np.empty_like(here)
+            for k, of in enumerate(weight):
+                here += np.multiply(sums[k, :, :size], of, out=scratch)
         return out
+
+
+def _weights(x: Floats) -> Floats:
+    """What each fixed value counts for in the polynomial at x, (values, schools)."""
+    gap = np.clip(x, -_REACH, _REACH) - _NODES[:, None]
+    below, above = np.ones_like(gap), np.ones_like(gap)
+    for k in range(1, len(_NODES)):
+        np.multiply(below[k - 1], gap[k - 1], out=below[k])
+        np.multiply(above[-k], gap[-k], out=above[-1 - k])
+    below *= above
+    below *= _WEIGHTS[:, None]
+    return below
 
 
 def chance(ahead: Ahead, so_far: SoFar, level: Floats, scored_days: Floats, constants: Constants) -> Floats:
@@ -129,7 +142,8 @@ def chance(ahead: Ahead, so_far: SoFar, level: Floats, scored_days: Floats, cons
     a_day = so_far.possible / np.maximum(so_far.days, 1)
     pupils = np.maximum(so_far.possible, 1) / np.maximum(so_far.registers, 1)
     drift = 0.03 * np.minimum(1.0, left / 70.0)
-    p, q, bend, q2 = ahead.sums(level + drift)
+    p, p2, p3, p4 = ahead.sums(level + drift)
+    q, bend, q2 = p - p2, 0.5 * p - 1.5 * p2 + p3, p2 - 2.0 * p3 + p4  # p (1 - p), half of p (1 - p) (1 - 2p), (p (1 - p))^2
     sampling = 1.0 / (1.05 * pupils)  # vb p (1 - p)
     expected = a_day * (p + constants.a_short * bend + (constants.b_short - 0.8) * sampling * (0.5 * left - p))
     spare = constants.target * (so_far.possible + a_day * left) - so_far.absences - expected
@@ -139,4 +153,8 @@ def chance(ahead: Ahead, so_far: SoFar, level: Floats, scored_days: Floats, cons
     variance = a_day * a_day * (of_level + constants.a_long * q2 + constants.b_long * sampling * q)
     over = (left == 0) | (variance <= 0.0)
     z = np.where(over, np.where(spare >= 0.0, 40.0, -40.0), spare / np.sqrt(np.where(over, 1.0, variance)))
-    return np.where(some & ~np.isnan(constants.target), normal_cdf(z), np.nan)
+    out = np.where(z > 0.0, 1.0, 0.0)
+    open_ = np.flatnonzero(np.abs(z) < _SURE)
+    out[open_] = normal_cdf(z[open_])
+    out[~some | np.isnan(constants.target)] = np.nan
+    return out

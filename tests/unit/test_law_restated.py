@@ -103,7 +103,7 @@ def test_flags_equal_the_plain_restatement(both: tuple[YearModel, Law]) -> None:
 
 
 def test_the_chance_of_the_target_equals_the_plain_restatement(both: tuple[YearModel, Law]) -> None:
-    """Day after day over all days ahead, against the 7 kept sums: 2e-5 for the polynomial, far from 0 and 1 as well."""
+    """Day after day over all days ahead, against the 6 kept sums: 2e-5 for the polynomial, far from 0 and 1 as well."""
     model, law = both
     p = model.outlook.p_target
     worst, middle = 0.0, 0

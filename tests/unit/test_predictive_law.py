@@ -88,3 +88,25 @@ def test_the_normal_distribution_function_is_scipys() -> None:
     z = np.linspace(-12, 12, 2_001)
     np.testing.assert_allclose(normal_cdf(z), stats.norm.cdf(z), rtol=1e-8, atol=1e-15)
     assert normal_cdf(np.array([-40.0, 0.0, 40.0])).tolist() == pytest.approx([0.0, 0.5, 1.0], abs=1e-15)
+
+
+def test_the_shape_of_the_morning_without_its_law() -> None:
+    law = predictive_law.beta_binomial(PUPILS, P, VARIANCE)
+    spread, skewness = predictive_law.beta_binomial_shape(PUPILS, P, VARIANCE)
+    off = np.arange(law.shape[1]) - predictive_law.mean_of(law)[:, None]
+    np.testing.assert_allclose(spread, np.sqrt((law * off**2).sum(axis=1)), rtol=1e-9)
+    np.testing.assert_allclose(skewness, (law * off**3).sum(axis=1) / spread**3, rtol=1e-7)
+
+
+def test_no_tail_under_1e5_lies_nearer_than_the_screen_of_sudden_flags() -> None:
+    """Whole sums over pupils, rates and variances: where the tail passes 1e-5 the count is further than 4 + 1.5 g deviations,
+    or further than half the way to everybody."""
+    for n in (30, 60, 120, 280, 600, 1_000):
+        for p in (0.01, 0.03, 0.06, 0.12, 0.25):
+            for v in (1e-6, 0.01, 0.03, 0.1, 0.3, 1.0):
+                one = np.array([n]), np.array([p]), np.array([v])
+                tails = np.cumsum(predictive_law.beta_binomial(*one)[0][::-1])[::-1]
+                least = int(np.argmax(tails < 1e-5))
+                spread, skewness = predictive_law.beta_binomial_shape(*one)
+                if tails.min() < 1e-5 and least - n * p >= 10:
+                    assert least - n * p >= min((4 + 1.5 * skewness[0]) * spread[0], 0.5 * n * (1 - p))
