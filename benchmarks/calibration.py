@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 import os
 import subprocess
@@ -187,8 +188,8 @@ def calibration_error(p: Floats, hit: Floats, bins: int = 10) -> float:
     return float(sum(abs(p[at == b].sum() - hit[at == b].sum()) for b in range(bins)) / len(p))
 
 
-def new_york(data: Path) -> list[dict[str, Any]]:
-    """Coverage of a real year by its readings, by phase, and how many schools lie between .70 and .88."""
+def new_york(data: Path) -> tuple[list[dict[str, Any]], str]:
+    """Coverage of a real year by its readings, by phase, how many schools lie between .70 and .88; and its sudden alerts in words."""
     phase = {int(row["urn"]): row["phase"] for row in csv.DictReader((data / "schools.csv").open(encoding="utf-8"))}
     with tempfile.TemporaryDirectory() as out:
         reference = [f"--{name}={data / name}.csv" for name in ("schools", "targets", "calendar")]
@@ -197,7 +198,17 @@ def new_york(data: Path) -> list[dict[str, Any]]:
         command = [headway, "replay", str(data / "sessions.jsonl.gz"), *reference, history, f"--out={out}"]
         subprocess.run(command, check=True, capture_output=True)
         with (Path(out) / "readings.csv").open(encoding="utf-8") as file:
-            read = [(int(row["urn"]), float(row["residual_z"])) for row in csv.DictReader(file) if row["residual_z"]]
+            table = [(int(row["urn"]), row["attendance_date"], row["residual_z"]) for row in csv.DictReader(file)]
+        alerts = [json.loads(line) for line in (Path(out) / "alerts.jsonl").open(encoding="utf-8")]
+    read = [(u, float(z)) for u, _, z in table if z]
+    opened = [a for a in alerts if a["kind"] == "sudden" and a["state"] == "opened"]
+    school_years = len({u for u, _, _ in table}) * len({d for _, d, _ in table}) / 190
+    excess = np.median([a["evidence"]["excess_absences"] / a["evidence"]["possible_sessions"] for a in opened])
+    again = sum(a["kind"] == "sudden" and a["state"] == "updated" for a in alerts)
+    said = (
+        f"New York: {len(opened) / school_years:.2f} sudden alerts a school-year, in the median {excess:.0%} of the pupils too many absent"
+    )
+    said += f"; {again} of {len(opened)} flagged again within 3 school days."
     urn, z = np.array([u for u, _ in read]), np.array([v for _, v in read])
     of = np.array([phase[u] for u in urn.tolist()])
     rows = [{"what": "New York 2015-16: day, all", **_shares(held_by_normal(z)), "cases": len(z)}]
@@ -208,7 +219,7 @@ def new_york(data: Path) -> list[dict[str, Any]]:
     rows.append(
         {"what": "New York: schools with .70 to .88 in the 80 % interval", **_shares((math.nan, share, math.nan)), "cases": len(own)}
     )
-    return rows
+    return rows, said
 
 
 def main() -> None:
@@ -219,8 +230,10 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=1)
     told = arguments.parse_args()
     rows, flags = simulated(told.years, told.schools, told.seed)
+    said = "New York: HEADWAY_DATA was not set."
     if data := os.environ.get("HEADWAY_DATA"):
-        rows += new_york(Path(data) / "nyc_2015_16")
+        found, said = new_york(Path(data) / "nyc_2015_16")
+        rows += found
     chances = targets(told.years, told.schools, told.seed)
     command = f"HEADWAY_DATA=... python -m benchmarks.calibration --years {told.years} --schools {told.schools} --seed {told.seed}"
     notes = [
@@ -229,6 +242,7 @@ def main() -> None:
         + ", ".join(f"{value:.4f} {name}" for name, value in flags.items())
         + " (goal: under .02).",
         "New York: one mark a day, so there is no afternoon; constants from the year before only; the law of a day is that of its logit.",
+        said,
     ]
     write("calibration", "The predictive law, calibrated", command, rows, notes)
     notes = [

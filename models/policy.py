@@ -352,26 +352,16 @@ def _areas(say: _Say) -> list[Alert]:
 
 
 def _sudden(say: _Say, withheld: Counter[str]) -> list[Alert]:
-    """One session far outside its predictive law; open for the school days in which a second one would make it a case."""
-    model, day = say.model, say.day
-    out, were_open = [], set()
-    for key, line in list(say.said.lines.items()):
-        i = _school_index(say, key) if key.chart == "sudden" and line.open else None
-        if i is None:
-            continue
-        were_open.add(i)
-        found = sudden_alerts.fate(model, say.day_of(line.opened_on), day, i)
-        if found is not None:
-            out.append(say.alert(key, found.state, line, found.reason, found.evidence))
-    for i in sudden_alerts.candidates(model, day):
-        why = Withheld.ALREADY_OPEN if i in were_open else sudden_alerts.why_withheld(model, day, i)
-        if why is not None:
-            withheld[f"sudden: {why}"] += 1
-            continue
-        flag = sudden_alerts.strongest(model, day, i)
-        if flag is not None:
-            key = Key("sudden", int(model.deployment.urn[i]), None)
-            out.append(say.opening(key, 0.0, None, "one session far outside what was to be expected", sudden_alerts.evidence_of(flag)))
+    """One session far outside its predictive law (`models.sudden_alerts`)."""
+    held = ((_school_index(say, key), line) for key, line in say.said.lines.items() if key.chart == "sudden" and line.open)
+    lines = {i: line for i, line in held if i is not None}
+    out = []
+    for one in sudden_alerts.sayings(say.model, say.day, {i: say.day_of(line.opened_on) for i, line in lines.items()}, withheld):
+        key, line = Key("sudden", int(say.model.deployment.urn[one.school]), None), lines.get(one.school)
+        if line is None:
+            out.append(say.opening(key, 0.0, None, one.reason, one.evidence))
+        else:
+            out.append(say.alert(key, one.state, line, one.reason, one.evidence))
     return out
 
 

@@ -77,7 +77,8 @@ def rows(model: YearModel, panel: Panel, budget: Budget, schools: slice, *, firs
     out["expected_ratio"] = _millionths(ratio(model.path.eta[part] + model.effect[part]))
     out["common_effect_logit"] = _millionths(model.effect[part])
     for name, held in (("residual_z", model.outlook.residual_z[part]), ("p_target", model.outlook.p_target[part])):
-        out[name] = np.where(held == EMPTY, NOTHING, held)
+        out[name] = held
+        out[name][held == EMPTY] = NOTHING
     band, on_path = model.band[schools], model.has_path[schools]
     scored = model.scored[part]
     above = np.zeros(possible.shape, bool)

@@ -16,6 +16,9 @@ from schemas.alert import AlertState
 from schemas.codes import CODE_RULES_VERSION
 
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping
+
     from models.close import YearModel
     from models.evidence import Evidence
     from models.sudden import Flag
@@ -24,10 +27,11 @@ __all__ = [
     "FLAGS_IN_AREA_MAX",
     "OPEN_SCHOOL_DAYS",
     "QUIET_SCHOOL_DAYS",
-    "Fate",
+    "Saying",
     "candidates",
     "evidence_of",
     "fate",
+    "sayings",
     "strongest",
     "why_withheld",
 ]
@@ -40,12 +44,26 @@ OPEN_SCHOOL_DAYS = 3
 """The school's days after the opening in which a second flag counts."""
 
 
-class Fate(NamedTuple):
-    """What becomes of an open alert today."""
+class Saying(NamedTuple):
+    """What is said of a school's sudden alert today; OPENED where none was open."""
 
+    school: int
     state: AlertState
     reason: str
     evidence: Evidence
+
+
+def sayings(model: YearModel, day: int, open_since: Mapping[int, int], withheld: Counter[str]) -> list[Saying]:
+    """The sudden alerts of a day. open_since: school -> the day its open alert was opened; withheld: counts by reason, added to."""
+    out = [saying for school, opened in open_since.items() if (saying := fate(model, opened, day, school)) is not None]
+    for school in candidates(model, day):
+        why = "already open" if school in open_since else why_withheld(model, day, school)
+        flag = strongest(model, day, school)
+        if why is not None or flag is None:
+            withheld[f"sudden: {why}"] += 1
+        else:
+            out.append(Saying(school, AlertState.OPENED, "one session far outside what was to be expected", evidence_of(flag)))
+    return out
 
 
 def candidates(model: YearModel, day: int) -> list[int]:
@@ -69,15 +87,17 @@ def why_withheld(model: YearModel, day: int, school: int) -> str | None:
     return "flagged lately" if any(_flagged(model, d, school) for d in before.tolist()) else None
 
 
-def fate(model: YearModel, opened: int, day: int, school: int) -> Fate | None:
+def fate(model: YearModel, opened: int, day: int, school: int) -> Saying | None:
     """Withdrawn, updated, closed, or (None) nothing new, of an alert opened on day `opened`."""
     if strongest(model, opened, school) is None:
-        return Fate(AlertState.WITHDRAWN, "corrected registers: the session is not far outside any more", _seen(model, opened, school))
+        return Saying(
+            school, AlertState.WITHDRAWN, "corrected registers: the session is not far outside any more", _seen(model, opened, school)
+        )
     passed = int(model.deployment.planned[opened + 1 : day + 1, school].sum())
     if passed > 0 and passed <= OPEN_SCHOOL_DAYS and model.deployment.planned[day, school] and _flagged(model, day, school):
-        return Fate(AlertState.UPDATED, "flagged again", _seen(model, day, school))
+        return Saying(school, AlertState.UPDATED, "flagged again", _seen(model, day, school))
     if passed > OPEN_SCHOOL_DAYS:
-        return Fate(AlertState.CLOSED, f"{OPEN_SCHOOL_DAYS} school days have passed", _seen(model, opened, school))
+        return Saying(school, AlertState.CLOSED, f"{OPEN_SCHOOL_DAYS} school days have passed", _seen(model, opened, school))
     return None
 
 

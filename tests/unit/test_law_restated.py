@@ -10,13 +10,14 @@ import pytest
 
 from models.guards import Verdict
 from models.outlook import EMPTY
-from models.parameters import Parameters
+from models.panel import Panel
+from models.parameters import Budget, Parameters
+from models.readings import NOTHING, rows
 from tests import deployments, restated
 from tests.restated_law import Law
 
 if TYPE_CHECKING:
     from models.close import YearModel
-    from models.panel import Panel
 
 DAYS = 90
 Session = tuple[int, int] | None
@@ -149,3 +150,15 @@ def test_the_order_of_the_schools_changes_no_byte() -> None:
         model.score(panel, 0, 59, {})
     for name in ("residual_z", "p_target"):
         assert getattr(one.outlook, name)[:, order].tobytes() == getattr(other.outlook, name).tobytes(), name
+
+
+def test_the_published_columns_are_the_outlooks_and_empty_where_it_is(both: tuple[YearModel, Law]) -> None:
+    model, law = both
+    made = model.deployment
+    table = rows(model, Panel(DAYS, len(made.urn)), Budget.of_rate(0.1), slice(0, len(made.urn))).T
+    for name, held in (("residual_z", model.outlook.residual_z), ("p_target", model.outlook.p_target)):
+        column = table[name]
+        assert (column[held == EMPTY] == NOTHING).all()
+        assert (column[held != EMPTY] == held[held != EMPTY]).all()
+        assert (held == EMPTY).any()
+    assert (table["residual_z"] == NOTHING).sum() == sum(z is None for day in law.z for z in day)
