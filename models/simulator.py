@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -26,6 +26,7 @@ __all__ = [
     "AreaEvent",
     "Drift",
     "DriftKind",
+    "NoiseLaw",
     "Schools",
     "Shock",
     "SimulatedYear",
@@ -93,6 +94,16 @@ class Schools:
     def year_groups(self, school: int) -> tuple[str, ...]:
         """The names of a school's year groups, by position."""
         return PHASE_GROUPS[int(self.phase[school])]
+
+
+class NoiseLaw(Protocol):
+    """AR coefficient and stationary sd (logits) of the noise of drawn schools."""
+
+    def schools(self, drawn: Schools) -> tuple[Floats, Floats]:
+        """Of each school, (schools,) each."""
+
+    def year_groups(self, drawn: Schools) -> tuple[Floats, Floats]:
+        """Of each year group on top of its school's, (schools, 7) each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +224,16 @@ def _draw_area(rng: np.random.Generator, days: int, areas: int, shock: Shock | N
     return path + laws.events_path(blocks + ([planted] if planted else []), days, areas), blocks, planted
 
 
-def _play(rng: np.random.Generator, schools: Schools, truth: Truth) -> Ints:
+def _play(rng: np.random.Generator, schools: Schools, truth: Truth, group_noise: tuple[Floats, Floats] | None = None) -> Ints:
     """The registers of a year of these laws: absences (schools, days, 2, 7)."""
     days = len(truth.calendar)
     common = truth.national[:, None] + truth.area[:, schools.area] * schools.loading
     eta = schools.level + truth.off_level + schools.gain * truth.season[schools.phase].T + truth.calendar[:, None] + common + truth.noise
     sd = np.repeat(GROUP_SD[schools.phase], GROUPS)
-    extra = laws.autoregression(rng, days, len(sd), GROUP_PHI, sd, from_zero=False).reshape(days, len(schools), GROUPS)
+    phi: Floats | float = GROUP_PHI
+    if group_noise is not None:
+        phi, sd = (x.ravel() for x in group_noise)
+    extra = laws.autoregression(rng, days, len(sd), phi, sd, from_zero=False).reshape(days, len(schools), GROUPS)
     extra += schools.group_logits
     whole = truth.drift_group < 0
     eta += np.where(whole, truth.drift, 0.0)
@@ -243,6 +257,7 @@ def make(
     off_level: float = 0.0,
     start_year: int = 2026,
     first_urn: int = 100_001,
+    noise: NoiseLaw | None = None,
 ) -> SimulatedYear:
     """One simulated year; every draw follows from `seed`.
 
@@ -250,6 +265,7 @@ def make(
     mix: what the drifting schools do, in turn, in place of one `drift` of one size.
     season: (shift in weeks, amplitude) of this year's season instead of a draw; the monitor still knows last year's.
     off_level: sd in logits of the schools' true level about their target. areas=1 makes a lone hub.
+    noise: of the drawn schools and their year groups, in place of the shipped law.
 
     Raises BrokenPromise if there is no school, no area or no day, or more than 190 days.
     """
@@ -264,7 +280,8 @@ def make(
     known = laws.season_path(last, days) + holidays + np.where(holidays != 0.0, for_known.normal(0.0, KNOWN_CALENDAR_SD, days), 0.0)
     national = laws.autoregression(for_common, days, 1, NATIONAL_PHI, np.array(NATIONAL_SD), from_zero=True)[:, 0]
     area, blocks, planted = _draw_area(for_common, days, areas, shock)
-    noise = laws.autoregression(for_noise, days, schools, NOISE_PHI, NOISE_SD[s.phase], from_zero=False)
+    phi, sd = (np.full(schools, NOISE_PHI), NOISE_SD[s.phase]) if noise is None else noise.schools(s)
+    own = laws.autoregression(for_noise, days, schools, phi, sd, from_zero=False)
     mix = mix or ([Drift(drift, size_points)] if drift else [])
     drifts, onset, group, logits = _draw_drift(for_drift, s, days, mix, share)
     truth = Truth(
@@ -272,7 +289,7 @@ def make(
         holidays - holidays.mean(),
         national,
         area,
-        noise,
+        own,
         logits,
         theta,
         drifts,
@@ -281,7 +298,7 @@ def make(
         tuple(blocks),
         planted,
     )
-    absences = _play(for_pupils, s, truth)
+    absences = _play(for_pupils, s, truth, None if noise is None else noise.year_groups(s))
     return SimulatedYear(seed, start_year, areas, s, laws.school_dates(days, start_year), absences, known, last, truth)
 
 

@@ -120,8 +120,11 @@ def season_path(season: Season, days: int) -> Floats:
     return np.asarray(paths - paths.mean(axis=1, keepdims=True))
 
 
-def autoregression(rng: np.random.Generator, days: int, width: int, phi: float, sd: Floats, *, from_zero: bool) -> Floats:
-    """`width` paths of x = phi x + noise with stationary sd (scalar or (width,)), from 0 or from the stationary law -> (days, width)."""
+def autoregression(rng: np.random.Generator, days: int, width: int, phi: float | Floats, sd: Floats, *, from_zero: bool) -> Floats:
+    """`width` paths of x = phi x + noise with stationary sd, from 0 or from the stationary law -> (days, width).
+
+    phi and sd: scalar or (width,).
+    """
     shocks = rng.standard_normal((days + 1, width)) * sd
     x = np.zeros(width) if from_zero else shocks[0]
     path = np.empty((days, width))

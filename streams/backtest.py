@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import signal
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.backtest.trial import History, Plan, Trial, run, run_on_history
 from schemas.errors import WrongUsage
+from streams.finished_units import finish as finish_units
+from streams.finished_units import load as load_units
 from streams.outputs import whole_file
 
 if TYPE_CHECKING:
@@ -82,35 +81,7 @@ def finish(work: Work, todo: Sequence[Unit], out: Path, *, jobs: int, progress: 
     folder = out / UNITS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     _claim(work, out)
-    left = [unit for unit in todo if not (folder / unit.file).exists()]
-    done = len(todo) - len(left)
-    progress(done, len(todo))
-    if jobs == 1:
-        for unit in left:
-            _save(work.trial(unit), folder / unit.file)
-            done += 1
-            progress(done, len(todo))
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_leave_to_the_parent) as pool:
-        waiting: dict[Future[Trial], Unit] = {}
-        try:
-            while left or waiting:
-                while left and len(waiting) < 2 * jobs:
-                    unit = left.pop(0)
-                    waiting[pool.submit(work.trial, unit)] = unit
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    _save(future.result(), folder / waiting.pop(future).file)
-                    done += 1
-                    progress(done, len(todo))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _leave_to_the_parent() -> None:
-    """A process of the pool finishes its unit when Ctrl-C is pressed; its parent asks for no other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    finish_units({unit.file: unit for unit in todo}, work.trial, folder, jobs=jobs, done=progress)
 
 
 def _claim(work: Work, out: Path) -> None:
@@ -130,17 +101,9 @@ def _claim(work: Work, out: Path) -> None:
         file.write(json.dumps({"digest": digest, "seed": work.plan.seed}, indent=1).encode() + b"\n")
 
 
-def _save(trial: Trial, path: Path) -> None:
-    with whole_file(path) as file:
-        arrays: dict[str, Any] = {name: trial[name] for name in sorted(trial)}
-        np.savez_compressed(file, **arrays)
-
-
 def load(todo: Sequence[Unit], out: Path) -> dict[Scenario, tuple[Trial, ...]]:
     """The finished units by scenario, in order of years."""
     found: dict[Scenario, list[Trial]] = {}
-    for unit in todo:
-        with np.load(out / UNITS_FOLDER / unit.file, allow_pickle=False) as file:
-            trial: dict[str, Any] = {name: file[name] for name in file.files}
+    for unit, trial in zip(todo, load_units(out / UNITS_FOLDER, (unit.file for unit in todo)), strict=True):
         found.setdefault(unit.scenario, []).append(trial)
     return {scenario: tuple(trials) for scenario, trials in found.items()}

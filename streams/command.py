@@ -19,6 +19,7 @@ from schemas.errors import BadContents, HeadwayError, WrongUsage
 from streams.acknowledgements import read_acknowledgements
 from streams.backtest_command import backtest_command
 from streams.budgets import budget_of, hubs_named, thresholds_from
+from streams.calibrate_command import calibrate_command
 from streams.close_command import close_command
 from streams.closer_command import closer_command
 from streams.demo_command import demo_command
@@ -113,6 +114,7 @@ def replay_command(
 app.command("demo")(demo_command)
 app.command("simulate")(simulate_command)
 app.command("backtest")(backtest_command)
+app.command("calibrate")(calibrate_command)
 app.command("serve")(serve_command)
 app.command("close")(close_command)
 app.command("closer")(closer_command)
