@@ -7,6 +7,11 @@
     ├── BadContents         a file that says something impossible                exit 1
     ├── InvalidRegister     one register breaks a rule: becomes a Reject, a value
     ├── BrokenPromise       a step was given what its caller must never give     stops the process
+    ├── (casebook)          what people do:
+    │   ├── NotThere        no such school or case, or not this person's     404, the same for both
+    │   ├── NotPossible     the case does not stand so that this can be done     said to the person
+    │   ├── Changed         somebody else was quicker                        shown again
+    │   └── CasebookUnavailable the database does not answer now             tried again; 503
     └── (streams)           the outside world, each defined where it is met:
         ├── LogUnavailable  the SQLite log cannot be written now                 503, or 507 when the disk is full
         ├── QueueFull       too many registers wait to be written                429, come back

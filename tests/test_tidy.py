@@ -15,7 +15,7 @@ import pytest
 from streams.topology import LOGS, STAGES
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("schemas", "models", "streams", "console")
+PACKAGES = ("schemas", "models", "streams", "casebook", "console")
 CODE = (*PACKAGES, "benchmarks", "tests")
 FUNCTION_LINES_MAX, FILE_LINES_MAX, FILE_BYTES_MAX = 60, 400, 1_000_000
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}

@@ -1,0 +1,1 @@
+"""The casebook's tables from version to version, by Alembic."""
