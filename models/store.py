@@ -23,7 +23,7 @@ class _Column:
     """Large pieces, filled one after the other, that become one array when it is asked for.
 
     Each piece is let go as it is copied, and is large enough for its memory to go back to the system, so a year is held once.
-    The one array has room for a quarter more, which takes no memory before it is used: most closes copy nothing.
+    A large one has room for a quarter more, which takes no memory before it is used: most closes copy nothing.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
@@ -46,8 +46,9 @@ class _Column:
 
     def values(self) -> NDArray[Any]:
         """All that has been added."""
-        if len(self._pieces) != 1:
-            whole = np.empty(self.length + self.length // 4, self._dtype)
+        room = self.length // 4 if self.length * self._dtype.itemsize >= _PIECE_BYTES else 0
+        if len(self._pieces) != 1 or (self._free and not room):
+            whole = np.empty(self.length + room, self._dtype)
             at = self.length
             while self._pieces:
                 piece = self._pieces.pop()
