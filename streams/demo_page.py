@@ -106,9 +106,11 @@ def render(demo: Demo) -> str:
 
 
 def _short_truths(found: Findings) -> dict[str, str]:
-    """What was planted behind each area and data alert, by alert id."""
+    """What was planted behind each area, data and sudden alert, by alert id."""
     out = {str(s.opening.alert_id): "another one of the same event" for s in found.stories if s.opening.kind is AlertKind.AREA}
     out |= {str(s.opening.alert_id): "nothing: a false alert" for s in (*found.false_area, *found.false_data)}
+    sudden = (s for s in found.stories if s.opening.kind is AlertKind.SUDDEN)
+    out |= {str(s.opening.alert_id): "nothing; a single session, outside the budget" for s in sudden}
     out |= {str(s.opening.alert_id): "that day's registers said “all present”" for s in found.single_days}
     out |= {str(f.story.opening.alert_id): words.event_words(f.planted) for f in found.events if f.story is not None}
     return out | {str(f.story.opening.alert_id): words.stretch_words(f.planted) for f in found.stretches if f.story is not None}

@@ -43,12 +43,14 @@ FOUND_BY = {
     AlertKind.LEVEL_DROP: "below its own recent level (C)",
     AlertKind.YEAR_GROUP: "lower in one year group than in the rest of the school (G)",
     AlertKind.AREA: "a common effect over the hub",
+    AlertKind.SUDDEN: "one session far above what the day let expect",
 }
 FOUND_BY_BRIEFLY = {
     AlertKind.OFF_TRAJECTORY: "target path (T)",
     AlertKind.LEVEL_DROP: "own level (C)",
     AlertKind.YEAR_GROUP: "year group (G)",
     AlertKind.AREA: "area alert",
+    AlertKind.SUDDEN: "sudden",
 }
 WITHHELD = {
     Withheld.ALREADY_OPEN: "the school's alert is open already: nothing new to say",

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from models.parameters import BUDGET
 from schemas.alert import Alert, AlertKind, AlertState, alert_id
+from streams import demo_words as words
 from streams.demo import Demo, as_json, run_demo
 from streams.demo_findings import compare, expected_false_cases, stories
 from streams.demo_hub import MIX, Planted, PlantedDrift, PlantedEvent, PlantedStretch, plant
@@ -268,3 +269,8 @@ def test_names_are_escaped_in_text_drawings_and_attributes(demo: Demo, page: str
 
 def test_the_page_is_the_same_bytes_again(demo: Demo) -> None:
     assert render(demo) == render(demo)
+
+
+def test_the_page_has_words_for_every_kind_of_alert() -> None:
+    assert words.FOUND_BY.keys() | {AlertKind.DATA} == set(AlertKind)
+    assert words.FOUND_BY_BRIEFLY.keys() | {AlertKind.DATA} == set(AlertKind)
