@@ -91,6 +91,7 @@ evidence: setup-dev  ## every figure of docs/evidence that needs no more than mi
 	$(BIN)/python -m benchmarks.calendar_effects
 	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.year_groups
 
 bench: setup-dev  ## a year of England from files, end to end (some ten minutes; the files are kept)
 	$(BIN)/python -m benchmarks.england_files
