@@ -41,8 +41,9 @@ def _acknowledgement(urn: int, day: date, chart: str = "C") -> bytes:
 
 
 def hub(folder: Path) -> tuple[Reference, list[Arrival]]:
-    """A simulated hub of 57 schools: the first 60 days of its year, in order of arrival."""
-    subprocess.run([*HEADWAY, "simulate", f"--out={folder}", "--days=60", "--seed=7", "--layout=jsonl"], check=True)
+    """A simulated hub of 57 schools: the first 60 days of its year, in order of arrival; in some of them a year group drops."""
+    drift = ("--drift=year-group", "--points=8", "--share=0.3")
+    subprocess.run([*HEADWAY, "simulate", f"--out={folder}", "--days=60", "--seed=7", "--layout=jsonl", *drift], check=True)
     lines = (folder / "sessions.jsonl").read_bytes().splitlines()
     reference = read_reference(*(folder / f"{name}.csv" for name in ("schools", "targets", "calendar")))
     days = sorted({date.fromisoformat(json.loads(text)["attendance_date"]) for text in lines})
