@@ -18,7 +18,7 @@ import numpy as np
 
 from models.evidence import Window, windows
 from models.school_cells import ABSENCE_CODES, CellReader, Registers
-from models.year_group_evidence import group_days, group_expected
+from models.year_group_evidence import group_expected
 from schemas.codes import YEAR_GROUP_IDS, YEAR_GROUPS
 from schemas.errors import BrokenPromise
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from models.numbers import Floats, Ints
     from models.panel import Panel
     from models.school_cells import SchoolCells
+    from models.year_group_evidence import GroupDays
 
 __all__ = ["Attributor", "Parts", "apportion", "shared_out"]
 
@@ -101,10 +102,11 @@ class Attributor:
         self._cells: dict[int, SchoolCells] = {}
 
     def prepare(self, asked: Sequence[tuple[str, int]]) -> None:
-        """Read these (chart, school) at once and forget all others; what is asked for besides is read then."""
+        """Read these (chart, school) of T and C at once, keep the cells of those of G, and forget all others; what is asked for
+        besides is read then."""
         self._windows, self._cells = {}, {}
         self._reader.keep({school for _, school in asked})
-        self._read(asked)
+        self._read([(chart, school) for chart, school in asked if chart != "G"])
 
     def _read(self, asked: Sequence[tuple[str, int]]) -> None:
         for chart in sorted({chart for chart, _ in asked}):
@@ -155,10 +157,12 @@ class Attributor:
         out |= {"common": later.common_millionths, "own": later.excess_millionths}
         return Parts(out, self.leading(chart, school, onset))
 
-    def year_group_parts(self, school: int, group: str, onset: int) -> Parts:
+    def year_group_parts(self, school: int, group: str, onset: int, seen: GroupDays) -> Parts:
         """The splits of a year group's excess over what it would have missed beside the rest of its school (chart G), from
-        deployment day `onset` to the close: its own, whole, and within it by code, weekday and session."""
-        seen = group_days(self._model, school, group, range(self._day + 1))
+        deployment day `onset` to the close: its own, whole, and within it by code, weekday and session.
+
+        seen: what chart G took in of it from the first day to the close.
+        """
         possible, absences = np.array(seen.possible, np.int64), np.array(seen.absences, np.int64)
         expected = group_expected(self._model, school, group, seen)
         window = Window(np.array(seen.day, np.int64), possible, absences, expected, expected)

@@ -20,7 +20,7 @@ from models.guards import Verdict
 from models.second_opinion import second_opinions
 from models.thresholds import limit, once_in_school_years, rarity
 from models.year_group_counts import series_key
-from models.year_group_evidence import leading_cell, leading_year_group, year_group_grounds
+from models.year_group_evidence import group_days, leading_cell, leading_year_group, year_group_grounds
 from schemas.alert import Alert, AlertKind, AlertState, alert_id
 from schemas.codes import YEAR_GROUP_IDS
 
@@ -140,8 +140,9 @@ class _Say(NamedTuple):
     def grounds(self, chart: str, school: int, h: float, onset: int, named: str | None = None) -> tuple[Evidence, dict[str, float] | None]:
         """Evidence and attribution of one school's T, C or G from an onset to today. named: the year group to speak of (for G)."""
         if named is not None:
-            evidence, whole = year_group_grounds(self.model, school, named, self.day, h, onset)
-            return evidence, whole if self.attributor is None else self.attributor.year_group_parts(school, named, onset).attribution
+            seen = group_days(self.model, school, named, range(self.day + 1))
+            evidence, whole = year_group_grounds(self.model, school, named, seen.since(onset), self.day, h)
+            return evidence, whole if self.attributor is None else self.attributor.year_group_parts(school, named, onset, seen).attribution
         evidence = chart_evidence(self.model, chart, school, self.day, h, onset)
         if self.attributor is None:
             return evidence, None
@@ -194,7 +195,7 @@ def decide(
     """
     say = _Say(model, day, said, attributor)
     if attributor is not None:
-        held = ((key.chart, _school_index(say, key)) for key, line in said.lines.items() if line.open and key.chart in {"T", "C"})
+        held = ((key.chart, _school_index(say, key)) for key, line in said.lines.items() if line.open and key.chart in _KINDS)
         attributor.prepare([(chart, i) for chart, i in held if i is not None])
     withheld: Counter[str] = Counter()
     alerts = _areas(say)

@@ -6,6 +6,7 @@ N times the logistic of (the rest's logit that day + the chart's reference), in 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +38,11 @@ class GroupDays(NamedTuple):
     rest_absences: list[int]
     sessions: list[int]
 
+    def since(self, onset: int) -> GroupDays:
+        """The days from a deployment day on."""
+        first = bisect_left(self.day, onset)
+        return GroupDays(*(column[first:] for column in self))
+
 
 def leading_year_group(model: YearModel, school: int, day: int) -> str | None:
     """The year group whose statistic is the school's on a day; None while all are 0."""
@@ -59,10 +65,11 @@ def leading_cell(group: str) -> str:
     return f"year_group:{group}"
 
 
-def year_group_grounds(model: YearModel, school: int, group: str, day: int, limit: float, onset: int) -> tuple[Evidence, dict[str, float]]:
-    """Evidence of one year group from the onset to `day`, the counts of its school's rest beside it; and the attribution, which
-    is the year group's excess whole."""
-    seen = group_days(model, school, group, range(onset, day + 1))
+def year_group_grounds(
+    model: YearModel, school: int, group: str, seen: GroupDays, day: int, limit: float
+) -> tuple[Evidence, dict[str, float]]:
+    """Evidence of one year group over the days `seen` (from the onset to `day`), the counts of its school's rest beside it; and
+    the attribution, which is the year group's excess whole."""
     expected = group_expected(model, school, group, seen)
     expected_millionths = round(fsum(expected.tolist()) * _MILLION)
     possible, absences, sessions = sum(seen.possible), sum(seen.absences), sum(seen.sessions)
@@ -101,7 +108,7 @@ def group_days(model: YearModel, school: int, group: str, days: range) -> GroupD
     """What chart G took in of one year group on some deployment days; nothing if no register names it."""
     groups = model.year_groups
     series = groups.counts.series
-    mine = np.flatnonzero(series.school == school)
+    mine = slice(*np.searchsorted(series.key, [series_key(school, 0), series_key(school + 1, 0)]).tolist())
     names = series.key[mine] - series_key(school, 0)
     place = np.flatnonzero(names == YEAR_GROUP_IDS[group])
     sheets = [(d, sheet[:, mine]) for d in days if model.scored[d, school] and (sheet := groups.counts.on(d)) is not None]
