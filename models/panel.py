@@ -132,7 +132,7 @@ class Panel:
         self.absences = np.zeros(shape, np.int32)
         self.study_leave = np.zeros(shape, np.int32)
         self.unmarked = np.zeros(shape, np.int32)
-        self.groups = YearGroupCounts()
+        self.groups = YearGroupCounts(days)
 
     @property
     def sent(self) -> Bools:

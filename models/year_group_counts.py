@@ -30,7 +30,7 @@ _RULE[: len(CODES)] = [row.possible - row.study_leave + ((row.absence - row.stud
 PUPILS_MOST = np.iinfo(np.uint16).max
 """A year group with more pupils than this in one session is no year group: it is left out."""
 
-Sheet = np.ndarray[Any, np.dtype[np.uint16]]
+Sheets = np.ndarray[Any, np.dtype[np.uint16]]
 
 
 def series_key(school: int, group: int) -> int:
@@ -98,31 +98,35 @@ class Series:
 class YearGroupCounts:
     """Counts by year group of one deployment year.
 
-    `on(day)` is uint16 (4, series): possible sessions AM, PM, absences AM, PM, without study leave; 0 where nothing is known.
+    sheets: uint16 (days, 4, series): possible sessions AM, PM, absences AM, PM, without study leave; 0 where nothing is known.
+    held: (days,), whether any register of a day was broken down; what was never written takes no memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, days: int) -> None:
         """Nothing is known yet."""
         self.series = Series(np.zeros(0, np.int32))
-        self._sheets: dict[int, tuple[Series, Sheet]] = {}
+        self.held: Bools = np.zeros(days, bool)
+        self.sheets: Sheets = np.zeros((days, 4, 0), np.uint16)
 
-    def on(self, day: int) -> Sheet | None:
-        """The counts of deployment day `day`, for the series known now; None if no register of the day was broken down."""
-        held = self._sheets.get(day)
-        if held is None:
-            return None
-        series, sheet = held
-        if series is not self.series:
-            wider = np.zeros((4, len(self.series)), np.uint16)
-            wider[:, self.series.place(series.key)] = sheet
-            self._sheets[day] = self.series, wider
-            return wider
-        return sheet
+    def on(self, day: int) -> Sheets | None:
+        """The counts of deployment day `day`, (4, series); None if no register of the day was broken down."""
+        return self.sheets[day] if self.held[day] else None
 
-    def put(self, day: int, series: Series, sheet: Sheet) -> None:
+    def _know(self, keys: Ints) -> None:
+        """Make room for the series of these keys."""
+        series = self.series.with_keys(keys)
+        if series is self.series:
+            return
+        wider, at = np.zeros((*self.sheets.shape[:2], len(series)), np.uint16), series.place(self.series.key)
+        for day in np.flatnonzero(self.held).tolist():
+            wider[day][:, at] = self.sheets[day]
+        self.series, self.sheets = series, wider
+
+    def put(self, day: int, series: Series, sheet: Sheets) -> None:
         """All counts of a day at once, (4, series) as `on` gives them; the days put so share one value of series."""
-        self.series = series
-        self._sheets[day] = series, sheet
+        if series is not self.series:
+            self.series, self.sheets = series, np.zeros((len(self.held), 4, len(series)), np.uint16)
+        self.held[day], self.sheets[day] = True, sheet
 
     def take(self, batch: Batch, row: Longs, day: Ints, session: Ints, school: Ints) -> None:
         """Registers that now win: rows of `batch` and where they belong, (n,) each, every (day, session, school) once."""
@@ -136,21 +140,19 @@ class YearGroupCounts:
             self._take_day(int(days[begin]), session[part], school[part], *_by_year_group(batch, row[part]))
 
     def _take_day(self, day: int, session: Ints, school: Ints, register: Longs, group: Ints, possible: Ints, absences: Ints) -> None:
-        known = day in self._sheets
+        known = bool(self.held[day])
         if not known and not len(register):
             return
         key = (school[register] << GROUP_BITS | group).astype(np.int32)
-        self.series = self.series.with_keys(key)
-        sheet = self.on(day)
-        if sheet is None:
-            sheet = np.zeros((4, len(self.series)), np.uint16)
-            self._sheets[day] = self.series, sheet
+        self._know(key)
+        self.held[day] = True
+        sheet = self.sheets[day]
         for s in range(2) if known else ():
             self._forget(sheet, s, school[session == s])
         at, of = self.series.place(key), session[register]
         sheet[of, at], sheet[of + 2, at] = possible, absences
 
-    def _forget(self, sheet: Sheet, session: int, schools: Ints) -> None:
+    def _forget(self, sheet: Sheets, session: int, schools: Ints) -> None:
         """What an earlier revision said of these schools."""
         if not len(schools):
             return

@@ -111,14 +111,13 @@ def group_days(model: YearModel, school: int, group: str, days: range) -> GroupD
     mine = slice(*np.searchsorted(series.key, [series_key(school, 0), series_key(school + 1, 0)]).tolist())
     names = series.key[mine] - series_key(school, 0)
     place = np.flatnonzero(names == YEAR_GROUP_IDS[group])
-    sheets = [(d, sheet[:, mine]) for d in days if model.scored[d, school] and (sheet := groups.counts.on(d)) is not None]
-    if not len(place) or not sheets:
+    at = np.flatnonzero(model.scored[days.start : days.stop, school] & groups.counts.held[days.start : days.stop]) + days.start
+    if not len(place) or not len(at):
         return GroupDays([], [], [], [], [], [])
-    at = np.array([d for d, _ in sheets])
     bits = groups.counted[at, school]
     # Each day stands as a school of its own, so that all are split at once.
-    each = Series(np.array([series_key(i, 0) + names for i in range(len(at))], np.int32).reshape(-1))
-    seen = split(each, np.concatenate([sheet for _, sheet in sheets], axis=1), np.array([bits & AM, bits & PM], bool))
+    each = Series((np.arange(len(at))[:, None] * series_key(1, 0) + names).reshape(-1))
+    seen = split(each, groups.counts.sheets[at, :, mine].transpose(1, 0, 2).reshape(4, -1), np.array([bits & AM, bits & PM], bool))
     rows = np.arange(len(at)) * len(names) + place[0]
     rows = rows[seen.measured[rows]]
     return GroupDays(at[rows // len(names)].tolist(), *(column[rows].tolist() for column in seen[:5]))

@@ -181,7 +181,7 @@ class YearGroups:
         self.scored: Bools = np.zeros((0, 0), bool)
         self.counted: Ints = np.zeros((0, 0), np.uint8)
         """Sessions that the guards left, bits 1 AM and 2 PM."""
-        self.counts = YearGroupCounts()
+        self.counts = YearGroupCounts(len(deployment.days))
         """The counts that were scored last."""
 
     def make(self) -> None:
