@@ -15,7 +15,8 @@ from models.attribution import Attributor
 from models.close import BLOCK_DAYS, Acknowledged, YearModel
 from models.deployment import AM, BOTH, PM, Deployment, expected_sessions, lay_path, relay_path
 from models.panel import Panel, Tally
-from models.policy import Close, Said, decide
+from models.policy import Close, decide
+from models.said import Said
 from models.school_cells import CellReader
 
 if TYPE_CHECKING:

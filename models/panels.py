@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from models.numbers import Bools, Ints
     from models.panel import Longs
     from models.parameters import Budget, Parameters
-    from models.policy import Close, Said
+    from models.policy import Close
+    from models.said import Said
 
 __all__ = ["Closed", "Panels"]
 

@@ -7,7 +7,7 @@ the closes: it judges the closed day alone, and remembers nothing but what was p
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 from models import sudden_alerts
 from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
+from models.said import Key, Line
 from models.second_opinion import second_opinions
 from models.thresholds import limit, once_in_school_years, rarity
 from models.year_group_counts import series_key
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from models.close import Acknowledged, YearModel
     from models.numbers import Bools, Floats
     from models.parameters import Budget
+    from models.said import Said
 
-__all__ = ["Close", "Key", "Said", "Withheld", "decide"]
+__all__ = ["Close", "Withheld", "decide"]
 
 HOLD_OFF_SCHOOL_DAYS = 10
 NO_OPENING_LAST_DAYS = 10
@@ -43,17 +45,6 @@ _DEFECTS = {Verdict.MISSING: "silent", Verdict.PARTIAL: "partial", Verdict.IMPLA
 _EPOCH = date(1970, 1, 1)
 
 
-class Key(NamedTuple):
-    """What at most one alert is open for: a school's chart (`data` for its registers, `sudden`), or an area (urn None).
-
-    G is one chart, whichever year group leads: a second year group above the limit is news about the open alert.
-    """
-
-    chart: str
-    urn: int | None
-    area: str | None
-
-
 class Withheld(StrEnum):
     """Why a chart above its limit said nothing new."""
 
@@ -62,53 +53,6 @@ class Withheld(StrEnum):
     END_OF_YEAR = "end of year"
     WARMING_UP = "warming up"
     NOT_SCORED = "not scored"
-
-
-@dataclass(slots=True)
-class _Line:
-    """The state of one key: the newest alert's opening day, rank and leading part as last published, and whether it is open.
-
-    named: the year group of G's chart, the leading one at the opening.
-    """
-
-    opened_on: date
-    rank: float
-    open: bool
-    onset: date | None
-    hold_off_from: date | None
-    leading: str | None = None
-    named: str | None = None
-
-
-@dataclass(slots=True)
-class Said:
-    """What was published in this academic year so far: the fold of the alert log, a cache of it."""
-
-    lines: dict[Key, _Line] = field(default_factory=dict)
-    opened: set[str] = field(default_factory=set)
-
-    def add(self, alert: Alert) -> None:
-        """Fold one published record, in order of closes."""
-        key = _key_of(alert)
-        line = self.lines.get(key)
-        if alert.state is AlertState.OPENED:
-            self.opened.add(str(alert.alert_id))
-            held = line.hold_off_from if line else None
-            rank = alert.once_in_school_years or 0.0
-            line = self.lines[key] = _Line(alert.opened_on, rank, open=True, onset=alert.onset_about, hold_off_from=held)
-            line.named = alert.chart.removeprefix("G:") if alert.chart and key.chart == "G" else None
-        elif line is not None:
-            line.open = alert.state is AlertState.UPDATED
-            line.rank = alert.once_in_school_years or line.rank
-            if alert.state is AlertState.CLOSED:
-                line.hold_off_from = alert.opened_on
-        if line is not None:
-            line.leading = str(alert.evidence["leading_cell"]) if alert.evidence.get("leading_cell") else None
-
-
-def _key_of(alert: Alert) -> Key:
-    chart = alert.chart or alert.kind
-    return Key(chart.partition(":")[0], alert.urn, alert.area if alert.urn is None else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +94,7 @@ class _Say(NamedTuple):
         return {**evidence, "leading_cell": parts.leading}, parts.attribution
 
     def alert(
-        self, key: Key, state: AlertState, line: _Line, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
+        self, key: Key, state: AlertState, line: Line, reason: str, evidence: Evidence, attribution: dict[str, float] | None = None
     ) -> Alert:
         kind = _KINDS.get(key.chart) or _CHARTLESS[key.chart]
         chart = None if key.chart not in _KINDS else f"G:{line.named}" if key.chart == "G" else key.chart
@@ -181,7 +125,7 @@ class _Say(NamedTuple):
         attribution: dict[str, float] | None = None,
         named: str | None = None,
     ) -> Alert:
-        line = _Line(self.today, rank, open=True, onset=onset, hold_off_from=None, named=named)
+        line = Line(self.today, rank, open=True, onset=onset, hold_off_from=None, named=named)
         alert = self.alert(key, AlertState.OPENED, line, reason, evidence, attribution)
         return alert.model_copy(update={"reason": "reopened"}) if str(alert.alert_id) in self.said.opened else alert
 
@@ -283,7 +227,7 @@ def _held_off(say: _Say, key: Key, planned: Bools) -> bool:
 
 
 def _follow(
-    say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
+    say: _Say, key: Key, line: Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
 ) -> list[Alert]:
     """What becomes of an open alert today: withdrawn, closed, updated or nothing new."""
     fate = _fate(say, key, line, school, statistic, h, rank, acknowledged)
@@ -295,13 +239,13 @@ def _follow(
     return [say.alert(key, state, now, reason, *say.grounds(key.chart, school, h, _onset(say, key, line, school), named))]
 
 
-def _onset(say: _Say, key: Key, line: _Line, school: int) -> int:
+def _onset(say: _Say, key: Key, line: Line, school: int) -> int:
     """The onset as it was published; should none have been, as it stands today."""
     return say.day_of(line.onset) if line.onset is not None else onset_day(say.model, key.chart, school, say.day)
 
 
 def _fate(
-    say: _Say, key: Key, line: _Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
+    say: _Say, key: Key, line: Line, school: int, statistic: Floats, h: float, rank: float, acknowledged: Acknowledged
 ) -> tuple[AlertState, str] | None:
     scored, day = _scored(say.model, key.chart), say.day
     opened = say.day_of(line.opened_on)
@@ -324,7 +268,7 @@ def _fate(
     return None
 
 
-def _leading(say: _Say, key: Key, line: _Line, school: int, h: float) -> str | None:
+def _leading(say: _Say, key: Key, line: Line, school: int, h: float) -> str | None:
     """The part that an open alert should name; of G, the year group that leads while it is above the limit."""
     if key.chart == "G":
         group = leading_year_group(say.model, school, say.day)

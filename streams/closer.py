@@ -16,7 +16,7 @@ import numpy as np
 from models import ENGINE_VERSION
 from models.deploy import deploy
 from models.panels import Panels
-from models.policy import Said
+from models.said import Said
 from schemas.alert import Alert, record_id
 from schemas.calendar import academic_year
 from schemas.control import Abandoned, CloseCompleted, Decided, Requested

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from models import digests
 from models.panels import Panels
 from models.parameters import Budget, Parameters
-from models.policy import Said
+from models.said import Said
 from schemas.errors import WrongUsage
 from streams.closed_readings import closed_readings
 from streams.decode import decode

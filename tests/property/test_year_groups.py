@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from models.course import Course
 from models.panels import Panels
 from models.parameters import Budget, Parameters
-from models.policy import Said
 from models.readings import NOTHING, rows
+from models.said import Said
 from models.year_group_counts import series_key
 from schemas.codes import YEAR_GROUP_IDS
 from tests import deployments

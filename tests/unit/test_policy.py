@@ -9,7 +9,8 @@ import pytest
 
 from models.guards import Verdict
 from models.parameters import Budget
-from models.policy import Close, Said, decide
+from models.policy import Close, decide
+from models.said import Said
 from models.thresholds import limit
 from schemas.alert import AlertKind, AlertState
 from tests import deployments

@@ -14,8 +14,9 @@ from models import charts
 from models.charts import ChartState, Day
 from models.numbers import exact
 from models.parameters import Budget
-from models.policy import Said, decide
+from models.policy import decide
 from models.river_chart import ChartCondition, HeadwayChart
+from models.said import Said
 from models.second_opinion import adwin_alarms, page_hinkley_alarms, second_opinions, standardised
 from tests import deployments
 

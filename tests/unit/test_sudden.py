@@ -12,8 +12,9 @@ from models import provisional, sudden
 from models.foresight import Footing, Outset, Outsets, PhaseConstants, ex_ante, expected, footings
 from models.guards import Verdict
 from models.parameters import Budget, Parameters
-from models.policy import Close, Said, decide
+from models.policy import Close, decide
 from models.provisional import SessionCounts, Standing
+from models.said import Said
 from models.sudden import Expected, Flag, Sessions
 from schemas.alert import Alert, AlertKind, AlertState
 from tests import deployments

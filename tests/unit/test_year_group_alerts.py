@@ -9,7 +9,8 @@ import pytest
 
 from models.course import Course
 from models.parameters import Budget, Parameters
-from models.policy import Close, Said, decide
+from models.policy import Close, decide
+from models.said import Said
 from models.thresholds import SHIPPED, limit
 from models.year_group_counts import series_key
 from models.year_groups import NO_YEAR_GROUP
