@@ -80,7 +80,7 @@ def test_a_register_is_answered_and_so_is_its_repeat(settings: LiveSettings, fle
     assert again.latest[SCHOOLS[0], DAY]["absences"] == 10
     assert set(again.readings[-1]) == {
         *("urn", "attendance_date", "sessions", "possible_sessions", "absences", "absence_ratio", "peers", "condition"),
-        *("expected_ratio", "common_effect_logit"),
+        *("expected_ratio", "common_effect_logit", "sudden"),
     }
     assert metric(one, "headway_registers_total") == len(SCHOOLS) + 1
     assert metric(one, "headway_partitions_owned") == topology.REGISTERS.partitions
@@ -97,8 +97,13 @@ def test_before_the_first_close_and_after_it_the_readings_are_the_embedded_runne
     running = [worker(fleet), fleet.start("closer")]
     running[1].ready()
     days = [str(date(2026, 9, 7) + timedelta(days=d)) for d in range(4)]
+    bad = {(SCHOOLS[7], 0), (SCHOOLS[9], 3)}
     lines = {
-        day: [register(urn, session, 5 + (urn * 7 + d) % 40, day=day) for session in ("AM", "PM") for urn in SCHOOLS]
+        day: [
+            register(urn, session, 150 if (urn, d) in bad else 5 + (urn * 7 + d) % 40, day=day)
+            for session in ("AM", "PM")
+            for urn in SCHOOLS
+        ]
         for d, day in enumerate(days)
     }
     with closing(EmbeddedLogs(tmp_path / "judge.db")) as logs:
@@ -112,6 +117,7 @@ def test_before_the_first_close_and_after_it_the_readings_are_the_embedded_runne
             produce(settings, topology.REGISTERS, today)
             wanted = {r.urn: r for r in overlay.readings(SCHOOLS, day)}
             assert len(wanted) == len(SCHOOLS)
+            assert {urn for urn, d in bad if d == number} <= {r.urn for r in wanted.values() if r.sudden}
 
             def same(heard: Any, day: str = day, wanted: Any = wanted) -> bool:
                 return all(_close(heard.latest.get((urn, day)), reading) for urn, reading in wanted.items())
@@ -144,6 +150,8 @@ def until_closed(one: Running, number: int) -> None:
 
 def _close(heard: dict[str, Any] | None, reading: Any) -> bool:
     if heard is None or (heard["absences"], heard["peers"], heard["condition"]) != (reading.absences, reading.peers, reading.condition):
+        return False
+    if [(s["session"], s["pupils"], s["absences"]) for s in heard["sudden"]] != [(s.session, s.pupils, s.absences) for s in reading.sudden]:
         return False
     names = ("expected_ratio", "common_effect_logit")
     return all(abs(heard[name] - getattr(reading, name)) < 5e-6 for name in names)
