@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from models.course import Course, Revisions
 from models.guards import Verdict
 from models.outlook import EMPTY
-from models.panel import Panel
+from models.panel import Panel, Tally
 from models.parameters import Budget, Parameters
 from models.readings import NOTHING, rows
 from tests import deployments, restated
@@ -162,3 +164,29 @@ def test_the_published_columns_are_the_outlooks_and_empty_where_it_is(both: tupl
         assert (column[held != EMPTY] == held[held != EMPTY]).all()
         assert (held == EMPTY).any()
     assert (table["residual_z"] == NOTHING).sum() == sum(z is None for day in law.z for z in day)
+
+
+def test_a_school_that_changes_its_sessions_has_the_chances_of_a_fresh_year() -> None:
+    """Its path is laid again, which moves days ahead of rows long published: they are worked out again, whatever the closes."""
+    days, schools = 40, 12
+    made = deployments.deployment(schools, days, np.random.default_rng(6))
+    made = replace(made, target=made.baseline * 0.97)
+    held = deployments.panel(made, np.random.default_rng(7), missing=0.0)
+    everything = []
+    for d in range(days):
+        sent = [(s, i) for s in (0, 1) for i in range(schools) if not (i < 3 and s == 1 and d >= 8)]
+        session, school = (np.array(x, np.int32) for x in zip(*sent, strict=True))
+        possible, absent = held.possible[d, session, school], held.absences[d, session, school]
+        none = np.zeros(len(sent), np.int32)
+        rank = np.arange(len(sent), dtype=np.int32) + d * 2 * schools
+        sums = Tally(possible, absent, none, none, none.astype(bool))
+        everything.append(Revisions(rank, np.full(len(sent), d, np.int32), session, school, sums))
+    daily = Course(made, Parameters(), Budget.of_rate(0.1))
+    for d, new in enumerate(everything):
+        daily.close(d, new)
+    fresh = deployments.scored(made, daily.panel)
+    fresh.score(daily.panel, 0, days - 1, {})
+    assert daily.model.path.laid > 0
+    np.testing.assert_array_equal(daily.model.path.eta, fresh.path.eta)
+    assert daily.model.outlook.p_target.tobytes() == fresh.outlook.p_target.tobytes()
+    assert daily.model.outlook.residual_z.tobytes() == fresh.outlook.residual_z.tobytes()
