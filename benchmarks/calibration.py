@@ -242,8 +242,8 @@ def main() -> None:
         "Sudden flags in these years, all of them false: "
         + ", ".join(f"{value:.4f} {name}" for name, value in flags.items())
         + " (goal: under .02).",
-        "Goal (G7): the 80 % interval holds 79 to 81 % of mornings, 78 to 82 % of afternoons; in New York 79 to 81 %, for 94 % of its schools"
-        " between 70 and 88 %.",
+        "Goal (G7): the 80 % interval holds 79 to 81 % of mornings and 78 to 82 % of afternoons.",
+        "Goal in New York: 79 to 81 % of the days, and for 94 % of its schools 70 to 88 %.",
         "New York: one mark a day, so there is no afternoon; constants from the year before only; the law of a day is that of its logit.",
         said,
     ]
