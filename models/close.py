@@ -92,6 +92,8 @@ class YearModel:
     absences: Ints = field(init=False)
     possible: Ints = field(init=False)
     registers: Ints = field(init=False)
+    counted: Ints = field(init=False)
+    """The sessions that the guards left, bits 1 AM and 2 PM."""
     scored: Bools = field(init=False)
     warming_up: Bools = field(init=False)
     effect: Floats = field(init=False)
@@ -104,7 +106,7 @@ class YearModel:
             raise BrokenPromise(f"a block has 1 to {BLOCK_DAYS} days, not {self.block_days}")
         self.verdict = np.zeros((days, schools), np.int32)
         self.absences, self.possible = np.zeros((days, schools), np.int32), np.zeros((days, schools), np.int32)
-        self.registers = np.zeros((days, schools), np.int32)
+        self.registers, self.counted = np.zeros((days, schools), np.int32), np.zeros((days, schools), np.uint8)
         self.scored, self.warming_up = np.zeros((days, schools), bool), np.zeros((days, schools), bool)
         self.effect = np.zeros((days, schools))
         self.target_statistic, self.level_statistic = np.zeros((days, schools)), np.zeros((days, schools))
@@ -204,6 +206,7 @@ class YearModel:
             out.counted[i] = guarded.counted
             pupils, absent = counts.possible * guarded.counted, counts.absences * guarded.counted
             out.sessions.append(Sessions(pupils, absent, guarded.counted))
+            self.counted[d] = guarded.counted[0] + 2 * guarded.counted[1]
         return out
 
     def _score_day(self, panel: Panel, d: int, block: _Block, i: int, effect: common_effect.Effect, acknowledged: Acknowledged) -> None:

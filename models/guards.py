@@ -13,7 +13,7 @@ import numpy as np
 
 from models.numbers import Bools, Floats, Ints, exact
 
-__all__ = ["Counts", "Guarded", "Usual", "Verdict", "counting", "judge", "judge_plausible"]
+__all__ = ["Guarded", "Usual", "Verdict", "judge", "judge_plausible"]
 
 USUAL_DAYS, USUAL_DAYS_LEAST = 10, 5
 _ALL_PRESENT_LOG_CHANCE = float(exact(np.log(np.array(0.001))))
@@ -96,23 +96,15 @@ class Guarded(NamedTuple):
     counted: Bools
 
 
-def counting(day: Counts, p0: Floats) -> tuple[Bools, Bools, Bools]:
-    """Which registers count, held possible sessions, are partial: (2, ...) each, as the counts; p0 broadcasts against them.
-
-    A register in which nobody is absent does not count where that has a chance under one in a thousand.
-    """
-    partial = day.sent & (20 * day.unmarked > day.possible + day.unmarked)
+def judge(day: Counts, planned: Bools, p0: Floats, roll: Floats, usual: Usual) -> Guarded:
+    """Everything that needs only this school; moves `usual` on. p0: expected absence ratio, roll: NaN when unknown."""
+    pupils = day.possible + day.unmarked
+    partial = day.sent & (20 * day.unmarked > pupils)
     held = day.sent & (day.possible > 0)
     with np.errstate(divide="ignore"):
         chance = exact(np.log(1.0 - p0)) * (day.possible / 2.0)
     all_present = held & ~partial & (day.absences == 0) & (chance < _ALL_PRESENT_LOG_CHANCE)
-    return held & ~partial & ~all_present, held, partial
-
-
-def judge(day: Counts, planned: Bools, p0: Floats, roll: Floats, usual: Usual) -> Guarded:
-    """Everything that needs only this school; moves `usual` on. p0: expected absence ratio, roll: NaN when unknown."""
-    counts, held, partial = counting(day, p0)
-    pupils = day.possible + day.unmarked
+    counts = held & ~partial & ~all_present
     k = counts.sum(axis=0, dtype=np.int32)
     possible = np.where(counts, day.possible, 0).sum(axis=0, dtype=np.int32)
     absences = np.where(counts, day.absences, 0).sum(axis=0, dtype=np.int32)

@@ -262,18 +262,17 @@ def _fate(
         return AlertState.CLOSED, f"{CLOSES_AFTER_DAYS} days below a third of the decision interval"
     if scored[day, school] and rank >= 2 * line.rank:
         return AlertState.UPDATED, "twice as strong"
-    leading = _leading(say, key, line, school, h) if scored[day, school] else None
+    leading = _leading(say, key, line, school) if scored[day, school] and statistic[day, school] >= h else None
     if leading is not None and leading != line.leading:
         return AlertState.UPDATED, f"the leading part is now {leading}"
     return None
 
 
-def _leading(say: _Say, key: Key, line: Line, school: int, h: float) -> str | None:
-    """The part that an open alert should name; of G, the year group that leads while it is above the limit."""
+def _leading(say: _Say, key: Key, line: Line, school: int) -> str | None:
+    """The part that an open alert above its limit should name; of G, the year group that leads."""
     if key.chart == "G":
         group = leading_year_group(say.model, school, say.day)
-        above = bool(say.model.year_groups.statistic[say.day, school] >= h)
-        return leading_cell(group) if group is not None and above else None
+        return None if group is None else leading_cell(group)
     return None if say.attributor is None else say.attributor.leading(key.chart, school, _onset(say, key, line, school))
 
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.batch import CODE_BITS, PUPILS_BITS
-from models.guards import Counts, counting
-from models.numbers import Floats, Ints, exact, ratio
+from models.deployment import AM, PM
 from models.year_group_counts import PUPILS_MOST
 from schemas.codes import CODES, YEAR_GROUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from models.batch import Batch
     from models.close import YearModel
+    from models.numbers import Floats, Ints
     from models.panel import Longs, Panel
 
 __all__ = ["ABSENCE_CODES", "CellReader", "Registers", "SchoolCells", "counted_ranks"]
@@ -78,12 +79,9 @@ class SchoolCells:
 
 def counted_ranks(model: YearModel, panel: Panel, schools: Ints, end: int) -> Ints:
     """The ranks of the registers that count on the days before `end`, -1 for none: (schools, end, 2)."""
-    at = (slice(0, end), slice(None), schools)
-    study = panel.study_leave[at]
-    winner = panel.winner[at]
-    counts = Counts(winner >= 0, panel.possible[at] - study, panel.absences[at] - study, panel.unmarked[at])
-    p0 = np.clip(exact(ratio(model.path.eta[:end, schools])), 1e-4, 0.95)
-    out: Ints = np.where(counting(counts, p0[:, None])[0], winner, -1)
+    bits = model.counted[:end, schools]
+    counted = np.stack([bits & AM, bits & PM], axis=1) > 0
+    out: Ints = np.where(counted, panel.winner[:end, :, schools], -1)
     return out.transpose(2, 0, 1)
 
 
@@ -97,13 +95,13 @@ class CellReader:
 
     def read(self, model: YearModel, panel: Panel, registers: Registers, schools: Ints, end: int) -> dict[int, SchoolCells]:
         """The cells of some schools (indices) on the days before `end`, by school."""
-        out = {}
-        for i, now in zip(schools.tolist(), counted_ranks(model, panel, schools, end), strict=True):
-            cells = self._held.setdefault(i, SchoolCells.empty(self._days))
-            stale = np.flatnonzero((cells.ranks[:end] != now).any(axis=1))
-            if len(stale):
-                _take(cells, stale, now[stale], registers)
-            out[i] = cells
+        out = {i: self._held.setdefault(i, SchoolCells.empty(self._days)) for i in schools.tolist()}
+        if not out:
+            return out
+        ranks = counted_ranks(model, panel, schools, end)
+        held = np.stack([cells.ranks[:end] for cells in out.values()])
+        place, days = np.nonzero((held != ranks).any(axis=2))
+        _take(list(out.values()), place, days, ranks[place, days], registers)
         return out
 
     @staticmethod
@@ -113,7 +111,7 @@ class CellReader:
         A session in which it has more than 65,535 pupils is left out, as from chart G.
         """
         out = SchoolCells.empty(len(cells.ranks))
-        _take(out, np.arange(end), cells.ranks[:end], registers, group)
+        _take([out], np.zeros(end, np.int64), np.arange(end), cells.ranks[:end], registers, group)
         return out
 
     def keep(self, schools: AbstractSet[int]) -> None:
@@ -121,28 +119,33 @@ class CellReader:
         self._held = {i: cells for i, cells in self._held.items() if i in schools}
 
 
-def _take(cells: SchoolCells, days: Ints, ranks: Ints, registers: Registers, only: int | None = None) -> None:
-    """Read some days again. ranks (n, 2) as in `counted_ranks`; only: the number of the one year group to read."""
-    place, session = np.nonzero(ranks >= 0)
-    rows = ranks[place, session].astype(np.int64)
-    register, group, code, pupils = cells_of(registers, rows)
+def _take(into: Sequence[SchoolCells], school: Longs, days: Longs, ranks: Ints, registers: Registers, only: int | None = None) -> None:
+    """Read some days again: (n,) places in `into`, ascending, and deployment days; ranks (n, 2) as in `counted_ranks`; only: the
+    number of the one year group to read."""
+    row, session = np.nonzero(ranks >= 0)
+    register, group, code, pupils = cells_of(registers, ranks[row, session].astype(np.int64))
     if only is not None:
-        there = np.bincount(register, pupils * (_POSSIBLE[code] & (group == only)), len(rows)) <= PUPILS_MOST
+        there = np.bincount(register, pupils * (_POSSIBLE[code] & (group == only)), len(row)) <= PUPILS_MOST
         mine = (group == only) & there[register]
         register, group, code, pupils = register[mine], group[mine], code[mine], pupils[mine]
-    day = place[register]
+    at, half = row[register], session[register]
 
     def total(index: Ints, width: int, chosen: Ints) -> Ints:
         size = len(days) * width
-        sums = np.bincount((day * width + index)[chosen], pupils[chosen], size)
+        sums = np.bincount((at * width + index)[chosen], pupils[chosen], size)
         return sums.astype(np.int32).reshape(len(days), width)
 
     possible, absent = _POSSIBLE[code], _CODE_OF[code] >= 0
-    half = session[register]
-    cells.session_possible[days], cells.session_absences[days] = total(half, 2, possible), total(half, 2, absent)
-    cells.group_possible[days], cells.group_absences[days] = total(group, _GROUPS, possible), total(group, _GROUPS, absent)
-    cells.codes[days] = total(_CODE_OF[code], len(ABSENCE_CODES), absent)
-    cells.ranks[days], cells.by_group = ranks, None
+    by_session, absent_by_session = total(half, 2, possible), total(half, 2, absent)
+    by_group, absent_by_group = total(group, _GROUPS, possible), total(group, _GROUPS, absent)
+    codes = total(_CODE_OF[code], len(ABSENCE_CODES), absent)
+    edges = np.searchsorted(school, np.arange(len(into) + 1)).tolist()
+    for cells, first, last in zip(into, edges[:-1], edges[1:], strict=True):
+        if first < last:
+            part, on = slice(first, last), days[first:last]
+            cells.ranks[on], cells.codes[on], cells.by_group = ranks[part], codes[part], None
+            cells.session_possible[on], cells.session_absences[on] = by_session[part], absent_by_session[part]
+            cells.group_possible[on], cells.group_absences[on] = by_group[part], absent_by_group[part]
 
 
 def cells_of(registers: Registers, ranks: Longs) -> tuple[Ints, Ints, Ints, Ints]:

@@ -279,6 +279,7 @@ def test_an_update_says_when_the_leading_part_changes(tmp_path: Path) -> None:
             if now.reason.startswith("the leading part is now"):
                 changes += 1
                 assert now.state == "updated"
+                assert float(now.evidence["statistic"] or 0) >= float(now.evidence["decision_interval"] or 0)
                 assert now.evidence["leading_cell"] != before.evidence["leading_cell"]
                 assert now.reason.endswith(str(now.evidence["leading_cell"]))
     assert changes
