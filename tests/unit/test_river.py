@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from river.drift import ADWIN, PageHinkley
 
-from models import charts
+from models import charts, predictor
 from models.charts import ChartState, Day
 from models.numbers import exact
 from models.parameters import Budget
 from models.policy import decide
 from models.river_chart import ChartCondition, HeadwayChart
+from models.river_predictor import SchoolPredictor
 from models.said import Said
 from models.second_opinion import adwin_alarms, page_hinkley_alarms, second_opinions, standardised
 from tests import deployments
@@ -33,6 +35,56 @@ def test_the_chart_passes_rivers_checks() -> None:
 
     check_estimator(HeadwayChart())
     check_estimator(HeadwayChart(shifts=(1.0,), own_level=False))
+
+
+def test_the_predictor_passes_rivers_checks() -> None:
+    pytest.importorskip("sklearn", reason="river.checks needs scikit-learn: make setup-dev")
+    from river.checks import check_estimator
+
+    check_estimator(SchoolPredictor())
+
+
+def test_what_a_day_brings_beside_its_four_features_changes_nothing() -> None:
+    plain, busy = SchoolPredictor(), SchoolPredictor()
+    for day in range(30):
+        x = {"expected": -2.8, "signal": 0.1 * (day % 3)}
+        plain.learn_one(x, -2.5)
+        busy.learn_one({**x, "pupils": 280, 7: "seven", "weather": None}, -2.5)
+    assert plain.law_one({"expected": -2.8}) == busy.law_one({"expected": -2.8, "weather": "rain"})
+
+
+def test_the_predictor_says_of_each_school_what_the_close_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer than 10 schools of a phase, so that kappa stays 1; the variance of the common effect is taken from the close."""
+    made = deployments.deployment(20, 45, np.random.default_rng(4), areas=1)
+    made = replace(made, phase=(np.arange(20) % 3).astype(np.int32))
+    held = deployments.panel(made, np.random.default_rng(5), missing=0.2)
+    close = deployments.scored(made, held)
+    seen: list[tuple[Floats, Floats]] = []
+    forecast = predictor.forecast
+
+    def kept(memory: Any, level: Any, day: Day, effect_variance: Floats, own_daily: Floats, *rest: Any) -> Any:
+        seen.append((day.residual.copy(), effect_variance.copy()))
+        return forecast(memory, level, day, effect_variance, own_daily, *rest)
+
+    monkeypatch.setattr(predictor, "forecast", kept)
+    close.score(held, 0, 44, {})
+    monkeypatch.undo()
+    row, compared = close.parameters, 0
+    names = ("phi", "ar_share", "a_short", "b_short", "a_long", "b_long")
+    for i in range(20):
+        alone = SchoolPredictor(**{name: getattr(row, name)[int(made.phase[i])] for name in names})
+        for d, (residual, v) in enumerate(seen):
+            eta, c = float(close.path.eta[d, i]), float(close.effect[d, i])
+            p0, pupils = 1 / (1 + math.exp(-eta)), float(close.possible[d, i]) / max(int(close.registers[d, i]), 1)
+            x = {"expected": eta + c, "signal": float(close.path.about[d, i]) + c, "effect_variance": float(v[i])}
+            x["sampling_variance"] = 1 / (1.05 * max(pupils, 0.5) * p0 * (1 - p0))
+            y, law = float(residual[i]) + eta + c, alone.law_one(x)
+            if close.scored[d, i]:
+                z = min(max((y - law.mean) / math.sqrt(law.variance), -4.0), 4.0)
+                assert close.outlook.residual_z[d, i] / 1e6 == pytest.approx(z, abs=2e-6)
+                compared += 1
+            alone.learn_one(x, y if close.scored[d, i] else math.nan)
+    assert compared > 700
 
 
 def fed(chart: HeadwayChart, values: Floats | list[float]) -> list[int]:
