@@ -54,12 +54,9 @@ def refusals(settings: LiveSettings) -> Iterator[None]:
 
 
 def _why(said: str, settings: LiveSettings) -> str | None:
-    tls, signs_in = settings.security_protocol.endswith("SSL"), settings.security_protocol.startswith("SASL")
+    tls = settings.security_protocol.endswith("SSL")
     if "SaslAuthenticationFailed" in said:
-        return (
-            f"{settings.sasl_username} is not let in by {settings.sasl_mechanism}. "
-            "Are HEADWAY_SASL_USERNAME, HEADWAY_SASL_PASSWORD_FILE and HEADWAY_SASL_MECHANISM right?"
-        )
+        return _not_let_in(settings)
     if "CERTIFICATE_VERIFY_FAILED" in said:
         reason = said.split("certificate verify failed: ", 1)[-1].split(" (_ssl", 1)[0]
         return f"its certificate is not trusted ({reason}). Is HEADWAY_TLS_CA_FILE its authority, and the host the one it is made out to?"
@@ -70,6 +67,24 @@ def _why(said: str, settings: LiveSettings) -> str | None:
     if "IllegalSaslState" in said or "UnsupportedSaslMechanism" in said:
         asked = settings.sasl_mechanism
         return f"it takes no sign-in by {asked} at this port. Set HEADWAY_SECURITY_PROTOCOL and HEADWAY_SASL_MECHANISM to what it takes"
-    if not signs_in and "broker_version=(" in said and "socket disconnected" in said:
-        return "it answers and hangs up. Does it ask for a sign-in? Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL"
+    if "socket disconnected" in said and "refused" not in said:
+        return _hung_up(settings, understood="broker_version=(" in said)
     return None
+
+
+def _hung_up(settings: LiveSettings, *, understood: bool) -> str | None:
+    """What a broker says before it hangs up is lost when both arrive together (kafka-python throws the first away)."""
+    if settings.security_protocol.startswith("SASL") and understood:
+        return f"it hangs up while {settings.sasl_username} signs in: {_not_let_in(settings)}"
+    if understood:
+        return "it answers and hangs up. Does it ask for a sign-in? Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL"
+    if not settings.security_protocol.endswith("SSL"):
+        return "it hangs up at once: it speaks TLS at this port. Set HEADWAY_SECURITY_PROTOCOL to SASL_SSL or SSL"
+    return None
+
+
+def _not_let_in(settings: LiveSettings) -> str:
+    return (
+        f"{settings.sasl_username} is not let in by {settings.sasl_mechanism}. "
+        "Are HEADWAY_SASL_USERNAME, HEADWAY_SASL_PASSWORD_FILE and HEADWAY_SASL_MECHANISM right?"
+    )
