@@ -30,6 +30,9 @@ _RULE[: len(CODES)] = [row.possible - row.study_leave + ((row.absence - row.stud
 PUPILS_MOST = np.iinfo(np.uint16).max
 """A year group with more pupils than this in one session is no year group: it is left out."""
 
+_STRETCHES_MOST = 4_000
+"""Copied one by one, as long as that is quicker than cell by cell."""
+
 Sheets = np.ndarray[Any, np.dtype[np.uint16]]
 
 
@@ -143,14 +146,17 @@ class YearGroupCounts:
         known = bool(self.held[day])
         if not known and not len(register):
             return
-        key = (school[register] << GROUP_BITS | group).astype(np.int32)
-        self._know(key)
+        key = school[register] << GROUP_BITS | group
+        at = self.series.place(key)
+        if len(at) and int(at.min()) < 0:
+            self._know(key)
+            at = self.series.place(key)
         self.held[day] = True
         sheet = self.sheets[day]
         for s in range(2) if known else ():
             self._forget(sheet, s, school[session == s])
-        at, of = self.series.place(key), session[register]
-        sheet[of, at], sheet[of + 2, at] = possible, absences
+        flat, at = sheet.reshape(-1), at + session[register] * np.int64(len(self.series))
+        flat[at], flat[at + 2 * len(self.series)] = possible, absences
 
     def _forget(self, sheet: Sheets, session: int, schools: Ints) -> None:
         """What an earlier revision said of these schools."""
@@ -162,23 +168,41 @@ class YearGroupCounts:
         sheet[session, mine], sheet[session + 2, mine] = 0, 0
 
 
-def _by_year_group(batch: Batch, row: Longs) -> tuple[Longs, Ints, Ints, Ints]:
+def _by_year_group(batch: Batch, row: Longs) -> tuple[Ints, Ints, Ints, Ints]:
     """Place of the register in `row`, year group, possible sessions and absences, for each year group that has any of them."""
     start, end = batch.start[row], batch.start[row + 1]
     there = np.flatnonzero(end > start)
     broken = there[(batch.cells[start[there]] >> (PUPILS_BITS + CODE_BITS)) != _ALL]
-    none = np.zeros(0, np.int64)
     if not len(broken):
+        none = np.zeros(0, np.int32)
         return none, none, none, none
-    start, length = start[broken], (end - start)[broken]
-    offset = np.cumsum(length) - length
-    cells = batch.cells[np.arange(int(length.sum())) + np.repeat(start - offset, length)]
+    broken = broken[np.argsort(start[broken], kind="stable")]
+    start, end = start[broken], end[broken]
+    cells, offset = _stretches(batch, start, end), np.cumsum(end - start) - (end - start)
     group = cells >> (PUPILS_BITS + CODE_BITS)
     first = np.zeros(len(cells), bool)
     first[offset] = True
-    begin = np.flatnonzero(first | (np.diff(group, prepend=group[:1]) != 0))
-    sums = np.add.reduceat(_RULE[(cells >> PUPILS_BITS) & ((1 << CODE_BITS) - 1)] * (cells & ((1 << PUPILS_BITS) - 1)), begin)
-    possible, absences = sums & ((1 << 32) - 1), sums >> 32
+    begin = first.copy()
+    begin[1:] |= group[1:] != group[:-1]
+    begins = np.flatnonzero(begin)
+    rule = np.take(_RULE, (cells >> PUPILS_BITS) & ((1 << CODE_BITS) - 1), mode="clip")
+    sums = np.add.reduceat(rule * (cells & ((1 << PUPILS_BITS) - 1)), begins)
+    register, group = broken.astype(np.int32)[np.cumsum(first[begins], dtype=np.int32) - 1], group[begins].astype(np.int32)
+    possible, absences = (sums & ((1 << 32) - 1)).astype(np.int32), (sums >> 32).astype(np.int32)
     held = (possible > 0) & (possible <= PUPILS_MOST)
-    register = broken[np.cumsum(first[begin]) - 1]
-    return register[held], group[begin][held].astype(np.int64), possible[held], absences[held]
+    if held.all():
+        return register, group, possible, absences
+    return register[held], group[held], possible[held], absences[held]
+
+
+def _stretches(batch: Batch, start: Longs, end: Longs) -> Ints:
+    """The cells of some registers, in ascending order of where they stand: registers that came together are copied together."""
+    gaps = np.flatnonzero(start[1:] != end[:-1])
+    firsts, lasts = start[np.append(0, gaps + 1)], end[np.append(gaps, len(end) - 1)]
+    if len(firsts) <= _STRETCHES_MOST:
+        out: Ints = np.concatenate([batch.cells[a:b] for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)])
+        return out
+    length = lasts - firsts
+    place = np.repeat(firsts - (np.cumsum(length) - length), length)
+    place += np.arange(len(place))
+    return np.take(batch.cells, place)
