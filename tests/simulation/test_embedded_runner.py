@@ -172,7 +172,7 @@ def test_these_years_hold_alerts_of_every_kind_and_fate(tmp_path: Path) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
         said += [json.loads(alert) for alert in _replayed(_World.of(seed, folder, days=36), folder)[0]]
-    assert {a["kind"] for a in said} == {"off_trajectory", "level_drop", "area", "data"}
+    assert {a["kind"] for a in said} == {"off_trajectory", "level_drop", "area", "data", "sudden"}
     assert {a["state"] for a in said} == {"opened", "updated", "closed", "withdrawn"}
     assert any(a["reason"] == "acknowledged" for a in said)
 
