@@ -7,40 +7,41 @@ One acknowledgement for each chart with an open alert; nothing for `data` and `s
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid5
 
 import sqlalchemy as sa
 
 from casebook import tables as t
+from casebook.outbox import put
 from schemas.acknowledgement import Acknowledgement, Verdict, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import date, datetime
+    from datetime import date
     from uuid import UUID
 
     from sqlalchemy.engine import Connection
 
+    from casebook.database import Database
     from casebook.events import Event
 
-__all__ = ["CLASS", "acknowledge", "acknowledgements_sent", "retract"]
+__all__ = ["CHANNEL", "CLASS", "acknowledge", "acknowledgements_sent", "retract"]
 
-CLASS = "acknowledgement"
-"""The outbox's class of them."""
+CLASS, CHANNEL = "acknowledgement", "log"
+"""The outbox's class and channel of them."""
 
 
-def acknowledge(connection: Connection, event: Event, charts: Iterable[str], effective: date, verdict: Verdict) -> None:
+def acknowledge(database: Database, connection: Connection, event: Event, charts: Iterable[str], effective: date, verdict: Verdict) -> None:
     """A closing with an outcome, in the transaction that writes the event."""
     for chart in charts:
-        _say(connection, event, chart, effective, verdict)
+        _say(database, connection, event, chart, effective, verdict)
 
 
-def retract(connection: Connection, event: Event, closing: UUID) -> None:
+def retract(database: Database, connection: Connection, event: Event, closing: UUID) -> None:
     """A reopening: what the event `closing` said is as if never said."""
     a = t.acknowledgement.c
     said = connection.execute(sa.select(a.chart, a.effective_date).where(a.event_id == closing).order_by(a.chart)).all()
     for chart, effective in said:
-        _say(connection, event, chart, effective, Verdict.RETRACTED)
+        _say(database, connection, event, chart, effective, Verdict.RETRACTED)
 
 
 def acknowledgements_sent(connection: Connection) -> Iterator[bytes]:
@@ -50,8 +51,8 @@ def acknowledgements_sent(connection: Connection) -> Iterator[bytes]:
     return (str(body["line"]).encode() for body in connection.execute(statement).scalars())
 
 
-def _say(connection: Connection, event: Event, chart: str, effective: date, verdict: Verdict) -> None:
-    a = t.acknowledgement.c
+def _say(database: Database, connection: Connection, event: Event, chart: str, effective: date, verdict: Verdict) -> None:
+    a, urn = t.acknowledgement.c, event.urn
     same = (a.urn == event.urn, a.chart == chart, a.effective_date == effective)
     revision = connection.execute(sa.select(sa.func.coalesce(sa.func.max(a.revision), -1)).where(*same)).scalar_one() + 1
     said = Acknowledgement(
@@ -60,24 +61,13 @@ def _say(connection: Connection, event: Event, chart: str, effective: date, verd
     row = {"event_id": event.event_id, "recorded_at": event.at, "verdict": str(verdict), "actor": event.actor}
     key = {"urn": event.urn, "chart": chart, "effective_date": effective, "revision": revision}
     connection.execute(sa.insert(t.acknowledgement).values(**key, **row))
-    connection.execute(sa.insert(t.outbox).values(_message(event, said, event.at)))
-
-
-def _message(event: Event, said: Acknowledgement, at: datetime) -> dict[str, object]:
-    key = f"{said.urn}|{said.chart}|{said.effective_date}|{said.revision}"
-    return {
-        "message_id": uuid5(event.event_id, key),
-        "class_": CLASS,
-        "key": key,
-        "recipient": None,
-        "channel": "log",
-        "body": {"urn": said.urn, "line": canonical(said).decode()},
-        "event_id": event.event_id,
-        "directory_version": None,
-        "created_at": at,
-        "not_before": at,
-        "attempts": 0,
-        "state": "waiting",
-        "sent_at": None,
-        "problem": None,
-    }
+    put(
+        database,
+        connection,
+        class_=CLASS,
+        key=f"{urn}|{chart}|{effective}|{revision}",
+        channel=CHANNEL,
+        body={"urn": urn, "line": canonical(said).decode()},
+        at=event.at,
+        event_id=event.event_id,
+    )

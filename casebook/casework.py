@@ -148,7 +148,7 @@ class Casework:
             )
             after = act(case, event, tried.scope.today)
             self._write(connection, tried, event)
-            _tell_the_engine(connection, case, event)
+            _tell_the_engine(self._database, connection, case, event)
             write_cases(self._database, connection, [after])
         return after
 
@@ -215,12 +215,12 @@ def _alone(connection: Connection, case: Case) -> None:
         raise NotPossible("the school has a newer case that is open: go on there")
 
 
-def _tell_the_engine(connection: Connection, before: Case, event: e.Event) -> None:
+def _tell_the_engine(database: Database, connection: Connection, before: Case, event: e.Event) -> None:
     """The only two things that reach a chart."""
     if isinstance(event.said, e.Close):
-        acknowledgements.acknowledge(connection, event, charts_answered(before), event.said.seen, event.said.outcome)
+        acknowledgements.acknowledge(database, connection, event, charts_answered(before), event.said.seen, event.said.outcome)
     elif isinstance(event.said, e.Reopen) and before.status is CaseStatus.CLOSED:
         c = t.event.c
         closing = sa.select(c.event_id).where(c.case_id == before.case_id, c.kind == "close").order_by(c.number.desc()).limit(1)
         if before.ending is not None and before.ending.by is not None and (found := connection.execute(closing).scalar()) is not None:
-            acknowledgements.retract(connection, event, found)
+            acknowledgements.retract(database, connection, event, found)
