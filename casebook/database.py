@@ -25,6 +25,7 @@ from schemas.errors import BadContents, HeadwayError, WrongUsage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pydantic import SecretStr
     from sqlalchemy.engine import Connection
 
 __all__ = ["CasebookUnavailable", "Database", "database_url"]
@@ -52,10 +53,11 @@ def database_url(name: str) -> str:
 class Database:
     """A casebook database; safe to use from several threads."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, password: SecretStr | None = None) -> None:
         """name: a file, or `postgresql://…`. Opens nothing yet; raises WrongUsage for an address that is none."""
         try:
             url = sa.engine.make_url(database_url(name))
+            url = url if password is None else url.set(password=password.get_secret_value())
             self._engine = sa.create_engine(url, **_options(url.get_backend_name()))
         except (ArgumentError, sa.exc.NoSuchModuleError) as error:
             raise WrongUsage("the casebook's address cannot be read. Write a file name or postgresql://user@host/database") from error

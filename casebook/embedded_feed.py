@@ -46,19 +46,30 @@ class EmbeddedFeed:
         """The rules are those by which missed readings are computed again."""
         self._feed, self._logs, self._reference = feed, logs, reference
         self._again: Callable[[], Closer] = lambda: Closer(EmbeddedCloseLogs(logs), reference, parameters, budget, now)
-        self._budget = budget
+        self._budget, self._followed = budget, False
 
     def rebuild(self) -> list[AppliedClose]:
         """The read model from nothing, and every alert heard again; what people did stays."""
         self._feed.follow(self._logs.log_id, anew=True)
         self._feed.forget_read_model()
+        self._followed = False
         return self.catch_up()
 
     def catch_up(self) -> list[AppliedClose]:
         """All that the log holds and the casebook does not; the closes that have become cases now."""
-        stands = self._feed.follow(self._logs.log_id)
-        self._feed.refer(self._reference)
+        stands = self._feed.stands() if self._followed else self._feed.follow(self._logs.log_id)
+        if not self._followed:
+            self._feed.refer(self._reference)
+            self._followed = True
         control = list(self._logs.read_control(stands.control_upto))
+        if control:
+            self._take(stands, control)
+        applied = self._feed.apply() if control or stands.applied < stands.closes else []
+        self._feed.finish_rebuild()
+        return applied
+
+    def _take(self, stands: Followed, control: Sequence[tuple[int, bytes]]) -> None:
+        """What the new control records speak of, and at last these themselves."""
         completed = [request for request, _ in Chain.of(read_control_record(line) for _, line in self._logs.read_control()).completed]
         new = completed[stands.closes :]
         for i in range(0, len(new), _CLOSES_AT_ONCE):
@@ -71,9 +82,6 @@ class EmbeddedFeed:
             if stands.closes < number <= len(completed)
         ]
         self._feed.take(Arrival(control=control, alerts=alerts))
-        applied = self._feed.apply()
-        self._feed.finish_rebuild()
-        return applied
 
     def _readings(self, closes: Sequence[Requested]) -> None:
         held, lines = self._logs.read_readings()

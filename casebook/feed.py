@@ -43,7 +43,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Where a feed stands. applied: the newest close that has become cases; closes: how many are completed."""
+    """Where a feed stands. applied: the newest close that has become cases; closes: how many are completed; named_version: the
+    reference data that the newest completed close names (empty before the first)."""
 
     epoch: int
     applied: int
@@ -51,6 +52,8 @@ class Followed:
     control_upto: int
     registers_upto: int
     reference_version: str
+    named_version: str
+    rebuilding: bool
 
 
 class Feed:
@@ -91,9 +94,11 @@ class Feed:
             at = connection.execute(sa.select(t.feed)).one()
             here = t.close_.c.epoch == at.epoch
             closes = connection.execute(sa.select(sa.func.count()).select_from(t.close_).where(here)).scalar_one()
-            newest = sa.select(sa.func.coalesce(sa.func.max(t.control_record.c.position), 0)).where(t.control_record.c.epoch == at.epoch)
-            control = connection.execute(newest).scalar_one()
-        return Followed(at.epoch, at.applied, closes, control, at.registers_upto, at.reference_version)
+            last = sa.func.coalesce(sa.func.max(t.control_record.c.position), 0)
+            control = connection.execute(sa.select(last).where(t.control_record.c.epoch == at.epoch)).scalar_one()
+            newest = sa.select(t.close_.c.reference_version).where(here).order_by(t.close_.c.number.desc()).limit(1)
+            named = connection.execute(newest).scalar() or ""
+        return Followed(at.epoch, at.applied, closes, control, at.registers_upto, at.reference_version, named, at.rebuilding)
 
     def refer(self, reference: Reference) -> None:
         """The reference data that hold now."""
@@ -124,9 +129,7 @@ class Feed:
 
     def finish_rebuild(self) -> tuple[Heard, ...]:
         """Once all of a log that was begun anew has been applied: withdraw what it does not hold. Does nothing at other times."""
-        with self._database.read() as connection:
-            rebuilding = connection.execute(sa.select(t.feed.c.rebuilding)).scalar_one()
-        if not rebuilding:
+        if not self.stands().rebuilding:
             return ()
         heard = withdraw_unsaid(self._database, self._ledger, self._now())
         with self._database.write() as connection:

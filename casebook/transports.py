@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import aiosmtplib
-import apprise
 
 from schemas.errors import HeadwayError, WrongUsage
 
@@ -129,6 +128,8 @@ class ChatHook:
 
     def __init__(self, address: str) -> None:
         """address: `json://host/path` or `jsons://…`; raises WrongUsage for anything else."""
+        import apprise  # noqa: PLC0415 (half a second that only those pay who have a chat hook)
+
         self._hook = apprise.Apprise()
         parts = urlsplit(address)
         if parts.scheme not in {"json", "jsons"} or not parts.hostname or not self._hook.add(address):

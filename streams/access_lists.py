@@ -54,8 +54,8 @@ ACCESS = (
     Access("producer", "headway produce", (), _WRITES["intake"]),
     Access(
         "casebook",
-        "what people see and decide",
-        (topology.ALERTS, topology.READINGS, topology.CONTROL, topology.REJECTS),
+        "headway casebook: what people see and decide",
+        (topology.REGISTERS, topology.ALERTS, topology.READINGS, topology.CONTROL, topology.REJECTS, *_VERSIONED),
         (topology.ACKNOWLEDGEMENTS,),
         is_group=True,
     ),

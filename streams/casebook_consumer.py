@@ -1,4 +1,4 @@
-"""What the casebook reads: alerts, closed readings and the control log, at least once, into a database of its own.
+"""What the casebook reads: registers, alerts, closed readings and the control log, at least once, into a database of its own.
 
 Read, write idempotently, commit the database, then the offset: a process killed between the two is given the same records
 again. Records of one partition come in order; alerts and readings of a school have the same partition number and so the same
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READ", "Arrived", "run"]
 
-READ = (topology.ALERTS, topology.READINGS, topology.CONTROL)
+READ = (topology.REGISTERS, topology.ALERTS, topology.READINGS, topology.CONTROL)
 _GROUP = "casebook"
 _RECORDS_MAX = 2_000
 _POLL_MS = 500

@@ -1,4 +1,4 @@
-"""The `headway` command: arguments in, exit codes out; each command's work is in a file of its own.
+"""The `headway` command as far as the streams go (`console.command` adds the rest): arguments in, exit codes out.
 
 Exit 0 done, 1 failed (bad contents of a file), 2 wrong usage (a missing or unreadable argument), 3 done with rejects.
 """
@@ -31,7 +31,6 @@ from streams.reference_command import reference_app
 from streams.rejects_command import rejects_app
 from streams.replay import Known, learn_history, read_input, replay
 from streams.schema_export import schema_command
-from streams.serve_command import serve_command
 from streams.simulate_command import simulate_command
 from streams.topics_command import topics_command
 from streams.worker_command import worker_command
@@ -115,7 +114,6 @@ app.command("demo")(demo_command)
 app.command("simulate")(simulate_command)
 app.command("backtest")(backtest_command)
 app.command("calibrate")(calibrate_command)
-app.command("serve")(serve_command)
 app.command("close")(close_command)
 app.command("closer")(closer_command)
 app.command("worker")(worker_command)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from streams.provisional import LastClose
 
 
-__all__ = ["ServeOptions", "Serving", "serve"]
+__all__ = ["Beside", "ServeOptions", "Serving", "serve"]
 
 STOP_SECONDS_MAX = 20
 CONNECTIONS_MAX = 512
@@ -44,6 +44,22 @@ class ServedRunner(CloseRunner, Protocol):
 
     def last_close(self) -> LastClose:
         """What the overlay needs of the last close; before the first, of the reference data alone."""
+
+
+class Beside(Protocol):
+    """What runs beside the intake in the same process and follows its logs: the casebook, the console."""
+
+    def start(self) -> None:
+        """Start; returns at once."""
+
+    def closed(self) -> None:
+        """A day was closed; returns at once and raises nothing."""
+
+    def stop(self) -> None:
+        """No new work begins; what runs is finished."""
+
+    def problems(self) -> list[str]:
+        """Why all is not well, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,7 @@ class Serving:
         open_runner: Callable[[EmbeddedLogs], ServedRunner],
         judge: Callable[[bytes], bytes],
         now: Callable[[], datetime] = clock.now,
+        open_beside: Callable[[EmbeddedLogs], Beside] | None = None,
     ) -> None:
         """Opens the log and the socket; raises WrongUsage, BadContents or LogUnavailable with nothing left open."""
         access = Access.on(options.host, options.tokens)
@@ -85,13 +102,14 @@ class Serving:
             runner = open_runner(self.logs)
             self.overlay = Overlay(runner.last_close())
             _fill(self.overlay, self.logs, runner)
+            self._beside = None if open_beside is None else open_beside(self.logs)
             self.closing = Closing(
                 runner,
                 EmbeddedArrivals(self.logs, options.times),
                 options.times,
                 now,
                 clock.monotonic_seconds,
-                closed=lambda: self.overlay.rebase(runner.last_close()),
+                closed=lambda: self._closed(runner),
                 tick_seconds=options.tick_seconds,
             )
             self._intake = Intake(self.logs, self.overlay, judge, access, options.limits, self._problems)
@@ -117,10 +135,14 @@ class Serving:
         """Serve until `stop`; everything is closed when it returns."""
         with self._opened:
             self.closing.start()
+            if self._beside is not None:
+                self._beside.start()
             try:
                 self._server.run(sockets=[self._socket])
             finally:
                 self.closing.stop()
+                if self._beside is not None:
+                    self._beside.stop()
 
     def stop(self) -> None:
         """Stop gracefully; may be called from any thread or a signal handler, twice to stop waiting for senders."""
@@ -128,8 +150,14 @@ class Serving:
         self._server.force_exit = self._server.should_exit
         self._server.should_exit = True
 
+    def _closed(self, runner: ServedRunner) -> None:
+        self.overlay.rebase(runner.last_close())
+        if self._beside is not None:
+            self._beside.closed()
+
     def _problems(self) -> list[str]:
-        return [] if self.closing.problem is None else [self.closing.problem]
+        beside = [] if self._beside is None else self._beside.problems()
+        return beside if self.closing.problem is None else [self.closing.problem, *beside]
 
 
 def serve(
@@ -137,9 +165,10 @@ def serve(
     open_runner: Callable[[EmbeddedLogs], ServedRunner],
     judge: Callable[[bytes], bytes],
     announce: Callable[[str], None],
+    open_beside: Callable[[EmbeddedLogs], Beside] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `announce` is told the URL once connections are taken."""
-    serving = Serving(options, open_runner, judge)
+    serving = Serving(options, open_runner, judge, open_beside=open_beside)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: serving.stop())

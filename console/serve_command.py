@@ -1,4 +1,4 @@
-"""`headway serve`: embedded all in one, from files of reference data and an SQLite log."""
+"""`headway serve`: embedded all in one, from files of reference data and an SQLite log: intake, closes, casebook, mail."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from casebook.beside_serve import beside_serve
+from casebook.casebook_options import CasebookOption, opened
 from models.parameters import Parameters
 from schemas.errors import WrongUsage
 from schemas.register import canonical, parse
@@ -46,8 +48,12 @@ def serve_command(
     close_at: Annotated[str, typer.Option(help="Local time at which a school day is closed.")] = "17:30",
     close_again_at: Annotated[str, typer.Option(help="Local time at which it is closed again if late registers have come.")] = "07:00",
     time_zone: Annotated[str, typer.Option(help="Whose clock and midnight.")] = "Europe/London",
+    casebook: CasebookOption = None,
+    rebuild_casebook: Annotated[
+        bool, typer.Option("--rebuild-casebook", help="Make the casebook's read model again from the log first; what people did stays.")
+    ] = False,
 ) -> None:
-    """Take registers in over HTTP, answer with provisional readings, close each school day by schedule."""
+    """Take registers in over HTTP, answer with provisional readings, close each school day by schedule, make cases of what is said."""
     zone, budget = _zone(time_zone), budget_of(None, false_alerts_per_hub_term, hub_schools)
     reference = read_reference(schools, targets, calendar)
     hubs_named(budget, reference)
@@ -56,12 +62,14 @@ def serve_command(
         parameters = learn_history(reference, history, parameters, processes=1, progress=lambda _: None)
     times = ClosingTimes(zone=zone, close_at=_clock(close_at, "--close-at"), again_at=_clock(close_again_at, "--close-again-at"))
     options = ServeOptions(log=log, host=host, port=port, tokens=tokens_from(token_file, os.environ), times=times)
-    serve(
-        options,
-        open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, budget, clock.now),
-        judge=lambda raw: canonical(parse(raw)),
-        announce=lambda url: typer.echo(f"headway serve: taking registers at {url}/v1/registers"),
-    )
+    with opened(casebook) as (here, settings):
+        serve(
+            options,
+            open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, budget, clock.now),
+            judge=lambda raw: canonical(parse(raw)),
+            announce=lambda url: typer.echo(f"headway serve: taking registers at {url}/v1/registers"),
+            open_beside=lambda logs: beside_serve(here, settings, logs, reference, parameters, budget, clock.now, rebuild=rebuild_casebook),
+        )
 
 
 def _zone(name: str) -> ZoneInfo:
