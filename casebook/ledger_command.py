@@ -23,9 +23,7 @@ ledger_app = typer.Typer(help="Who looked at and did what about a school: one ch
 
 @ledger_app.command("verify")
 def verify_command(
-    heads: Annotated[
-        Path | None, typer.Option(help="The exported heads, or your copy; or HEADWAY_LEDGER_HEADS_FILE.")
-    ] = None,
+    heads: Annotated[Path | None, typer.Option(help="The exported heads, or your copy; or HEADWAY_LEDGER_HEADS_FILE.")] = None,
     casebook: CasebookOption = None,
     as_json: Json = False,
 ) -> None:

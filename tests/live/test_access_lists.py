@@ -47,7 +47,7 @@ READS = {
     "worker": "session school calendar target version close reading",
     "closer": "session acknowledgement school calendar target version close alert rejected",
     "producer": "",
-    "casebook": "alert reading close rejected",
+    "casebook": "session alert reading close rejected school calendar target version",
     "reference": "school calendar target version",
     "close": "session acknowledgement school calendar target version close alert reading",
     "ops": "session acknowledgement close rejected",

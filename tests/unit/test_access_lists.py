@@ -36,7 +36,8 @@ def names(logs: tuple[topology.Log, ...]) -> set[str]:
         pytest.param("producer", set(), {"attendance.session.v1", "attendance.rejected.v1"}),
         pytest.param(
             "casebook",
-            {"attendance.alert.v1", "attendance.reading.v1", "attendance.close.v1", "attendance.rejected.v1"},
+            {"attendance.session.v1", "attendance.alert.v1", "attendance.reading.v1", "attendance.close.v1", "attendance.rejected.v1"}
+            | VERSIONS,
             {"attendance.acknowledgement.v1"},
         ),
         pytest.param("reference", VERSIONS, VERSIONS),
@@ -64,7 +65,7 @@ def test_what_shows_a_target_is_read_by_nobody_who_does_not_need_it() -> None:
     confidential = {log for log in topology.LOGS if log.confidential}
     readers = {log.name: {access.name for access in ACCESS if log in access.reads} for log in confidential}
     assert readers == {
-        "reference.target.v1": {"worker", "closer", "reference", "close"},
+        "reference.target.v1": {"worker", "closer", "casebook", "reference", "close"},
         "attendance.provisional.v1": set(),
         "attendance.reading.v1": {"worker", "casebook", "close"},
         "attendance.alert.v1": {"closer", "casebook", "close"},
