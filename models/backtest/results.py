@@ -259,7 +259,7 @@ def _areas(evidence: Evidence, scenario: Scenario) -> Row:
     """The area alert: planted events found, the same day, and openings without one, per area and 190 days."""
     planted = found = same_day = false = 0
     area_years = 0.0
-    shocks, shocks_once = 0, 0
+    shocks = shocks_once = shocks_same_day = 0
     for trial in evidence.trials[scenario]:
         events, on = trial["area_events"].tolist(), trial["area_on"].tolist()
         area_years += int(trial["areas"][0]) * int(trial["days"][1]) / 190.0
@@ -269,9 +269,11 @@ def _areas(evidence: Evidence, scenario: Scenario) -> Row:
         false += sum(not any(a == area and first <= day <= last for a, first, last in events) for area, day in on)
         if scenario.kind in {Kind.SHOCK, Kind.HARD_SHOCK}:
             area, first, last = events[-1]
-            shocks, shocks_once = shocks + 1, shocks_once + (sum(a == area and first <= day <= last for a, day in on) == 1)
+            alerts = [day for a, day in on if a == area and first <= day <= last]
+            shocks, shocks_once, shocks_same_day = shocks + 1, shocks_once + (len(alerts) == 1), shocks_same_day + (first in alerts)
     out: Row = {"events": planted, "found": found, "same_day": same_day, "area_years": round(area_years, 2)}
-    return out | {"false_an_area_year": _rounded(false / area_years), "shocks": shocks, "shocks_with_exactly_one": shocks_once}
+    told = {"shocks": shocks, "shocks_with_exactly_one": shocks_once, "shocks_same_day": shocks_same_day}
+    return out | {"false_an_area_year": _rounded(false / area_years)} | told
 
 
 def _hubs(evidence: Evidence, scenario: Scenario, charts: list[tuple[str, Floats]], about: Row) -> Row:

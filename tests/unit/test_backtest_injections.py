@@ -8,6 +8,7 @@ import pytest
 from models.backtest.injections import inject, onset_window, watch_window
 from models.backtest.scenario import parse, seed_of
 from models.panel import Panel
+from models.year_group_counts import GROUP_BITS, Series
 from schemas.errors import BrokenPromise, WrongUsage
 
 DAYS, SCHOOLS = 155, 60
@@ -110,3 +111,47 @@ def test_a_seed_depends_on_its_year_and_scenario_alone() -> None:
     assert len(seeds) == 200
     assert seed_of(1, parse("step:2"), 3) == seed_of(1, parse("step:2.0"), 3)
     assert seed_of(1, parse("step:2"), 3) != seed_of(2, parse("step:2"), 3)
+
+
+def with_year_groups(panel: Panel) -> Panel:
+    """The same with the pupils of each school in two year groups of 200, half of the absent in each."""
+    series = Series(np.array([(s << GROUP_BITS) | g for s in range(SCHOOLS) for g in (9, 10)], np.int32))
+    for day in range(DAYS):
+        absences = np.repeat(panel.absences[day], 2, axis=1)
+        absences[:, ::2] //= 2
+        absences[:, 1::2] -= absences[:, ::2]
+        panel.groups.put(day, series, np.concatenate([np.full(absences.shape, 200), absences]).astype(np.uint16))
+    return panel
+
+
+def test_one_year_group_drifts_and_the_school_with_it() -> None:
+    before = with_year_groups(a_panel())
+    after, planted = inject(before, AREA, parse("group:4"), np.random.default_rng(8))
+    assert len(planted.group) == len(planted.schools) == 6
+    series = after.groups.series
+    for school, onset, group in zip(planted.schools, planted.onset, planted.group, strict=True):
+        place = np.flatnonzero((series.school == school) & (series.group == group))[0]
+        moved = [np.flatnonzero((after.groups.on(d) != before.groups.on(d)).any(axis=0)) for d in range(DAYS)]  # type: ignore[union-attr]
+        assert all(place not in columns for columns in moved[:onset])
+        assert sum(place in columns for columns in moved[onset:]) > 0.9 * (DAYS - onset)
+    for d in range(DAYS):
+        sheet = after.groups.on(d)
+        assert sheet is not None
+        for session in range(2):
+            assert np.array_equal(np.bincount(series.school, sheet[2 + session]), after.absences[d, session])
+    extra = (after.absences - before.absences)[:, 0, planted.schools]
+    late = np.concatenate([extra[o:, i] for i, o in enumerate(planted.onset)])
+    # Bin(200, .04): 8 a day; some 500 days, so a standard error of .13.
+    assert late.mean() == pytest.approx(8.0, abs=0.6)
+
+
+@pytest.mark.parametrize("name", ["step:3", "shock", "provisional", "missing", "all-present"])
+def test_year_groups_and_school_stay_of_one_mind(name: str) -> None:
+    after, _ = inject(with_year_groups(a_panel()), AREA, parse(name), np.random.default_rng(9))
+    for d in range(DAYS):
+        sheet = after.groups.on(d)
+        assert sheet is not None
+        assert (sheet[2:] <= sheet[:2]).all()
+        for session in range(2):
+            assert np.array_equal(np.bincount(after.groups.series.school, sheet[2 + session]), after.absences[d, session])
+            assert np.array_equal(np.bincount(after.groups.series.school, sheet[session]), after.possible[d, session])
