@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup setup-dev demo test test-engine test-live test-faults test-fast kafka live-demo live-faults check lint types imports docs format lock assets evidence bench clean
+.PHONY: help setup setup-dev demo test test-engine test-live test-faults test-fast kafka live-demo live-faults check lint types imports docs format lock assets evidence backtests bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -93,8 +93,19 @@ evidence: setup-dev  ## every figure of docs/evidence that needs no more than mi
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.year_groups
 
+# Some 8 minutes of one core, then some 3, 5 and 5; each goes on where it was stopped.
+backtests: NEW_YORK = $(HEADWAY_DATA)/nyc_2015_16
+backtests: setup-dev  ## false alarms and delays against others and an oracle (HEADWAY_DATA names the real data)
+	$(BIN)/headway backtest --null-years 60 --drift check@20 --drift step:1@82 --drift step:2@86 --drift group:4@54 --drift ramp:1.5@14 --drift step:3@14 --drift step:0.5@14 --drift shock@40 --drift hard-shock@30 --drift season@10 --drift missing@10 --drift all-present@10 --drift provisional@10 --drift hub:2@8 --drift hub:0@8 --rate .5 --rate .1 --jobs 2 --out backtest-out/main > /dev/null
+	$(BIN)/headway backtest --methods T,C --school-count 2000 --null-years 6 --drift step:1@3 --drift step:2@3 --jobs 2 --out backtest-out/peers-10 > /dev/null
+	$(BIN)/headway backtest --methods T,C --school-count 2000 --share .02 --null-years 6 --drift step:1@10 --drift step:2@10 --jobs 2 --out backtest-out/peers-02 > /dev/null
+	$(BIN)/headway backtest --methods ours,page-hinkley-peers,adwin,adwin-peers,kswin,kswin-peers --slow-years 5 --school-count 100 --areas 3 --null-years 5 --drift step:1 --drift step:2 --jobs 2 --out backtest-out/slow > /dev/null
+	$(BIN)/headway backtest $(NEW_YORK)/sessions.jsonl.gz $(foreach f,schools targets calendar,--$(f) $(NEW_YORK)/$(f).csv) --history $(NEW_YORK)/history.jsonl.gz --rate .5 --rate .25 --rate .1 --jobs 2 --out backtest-out/new-york > /dev/null
+	$(BIN)/python -m benchmarks.backtest_page --measured-at $$(git rev-parse --short HEAD) --main backtest-out/main --peers-10 backtest-out/peers-10 --peers-02 backtest-out/peers-02 --slow backtest-out/slow --new-york backtest-out/new-york
+	$(BIN)/python -m benchmarks.what_headway_can_see
+
 bench: setup-dev  ## a year of England from files, end to end (some ten minutes; the files are kept)
 	$(BIN)/python -m benchmarks.england_files
 
 clean:  ## away with the environment and everything that was made
-	rm -rf $(VENV) demo-out site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo-out site backtest-out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "Line", "bars", "lines"]
 
-_WIDTH, _HEIGHT = 760.0, 440.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 232.0, 40.0, 44.0
-_ROW, _LETTER_GAP = 15.0, 6.0
-_COLOURS = ("#0b5394", "#b45309", "#111827", "#0f766e", "#9d174d", "#4d7c0f", "#6d28d9", "#64748b")
-_DASHES = ("", "7 3", "2 3", "10 3 2 3", "4 2", "1 2", "12 4", "5 5")
+_WIDTH, _HEIGHT = 820.0, 440.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 290.0, 40.0, 44.0
+_ROW = 15.0
+_COLOURS = ("#0b5394", "#b45309", "#111827", "#0f766e", "#9d174d", "#4d7c0f", "#6d28d9", "#64748b", "#b91c1c")
+_DASHES = ("", "7 3", "2 3", "10 3 2 3", "4 2", "1 2", "12 4", "5 5", "3 1")
 _FONT = "font:13px system-ui,sans-serif"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A named series over days 1, 2, ...: shares in 0..1."""
+    """A named series over days 1, 2, ...: shares in 0..1; its number gives colour and dash; one of ours is drawn heavier."""
 
     name: str
     shares: tuple[float, ...]
+    number: int
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +88,36 @@ def lines(title: str, description: str, series: Sequence[Line], axis: str) -> st
         _rule(root, x(day), bottom, x(day), bottom + 5, "#111827")
         _text(root, x(day), bottom + 20, str(day), "middle")
     _text(root, (_LEFT + right) / 2, _HEIGHT - 6, axis, "middle")
-    ends = sorted(range(len(series)), key=lambda i: -series[i].shares[-1])
-    place = _TOP - _ROW
-    for i in ends:
-        line, colour, dash = series[i], _COLOURS[i % len(_COLOURS)], _DASHES[i % len(_DASHES)]
+    order = sorted(range(len(series)), key=lambda i: -series[i].shares[-1])
+    places = _apart([y(series[i].shares[-1]) for i in order], _TOP, bottom)
+    for i, place in zip(order, places, strict=True):
+        line = series[i]
+        colour, dash = _COLOURS[line.number % len(_COLOURS)], _DASHES[line.number % len(_DASHES)]
+        style = {"stroke": colour, "stroke-width": "3" if line.ours else "1.8", "fill": "none", "stroke-dasharray": dash or "none"}
         points = "L".join(f"{x(d):.1f} {y(s):.1f}" for d, s in enumerate((0.0, *line.shares)))
-        style = {"stroke": colour, "stroke-width": "2", "fill": "none", "stroke-dasharray": dash or "none"}
-        ET.SubElement(root, "path", {"d": f"M{points}", **style})
         end = y(line.shares[-1])
-        place = max(place + _ROW, end)
-        shift = max(0.0, place + (len(ends) - 1 - ends.index(i)) * _ROW - bottom)
-        place -= min(shift, max(0.0, place - _TOP)) if shift else 0.0
-        ET.SubElement(root, "path", {"d": f"M{right:.1f} {end:.1f}L{right + 14:.1f} {place:.1f}h14", **style})
-        _text(root, right + 32, place + 4, line.name, colour=colour)
+        ET.SubElement(root, "path", {"d": f"M{points}", **style})
+        ET.SubElement(root, "path", {"d": f"M{right:.1f} {end:.1f}L{right + 14:.1f} {place:.1f}h22", **style})
+        _text(root, right + 40, place + 4, line.name, colour=colour)
     return ET.tostring(root, encoding="unicode")
+
+
+def _apart(wanted: Sequence[float], top: float, bottom: float) -> list[float]:
+    """Heights of rows of text as near to the wanted ones (ascending) as keeps them apart and between top and bottom."""
+    places: list[float] = []
+    for end in wanted:
+        places.append(max(end, places[-1] + _ROW if places else top))
+    for i in range(len(places) - 1, -1, -1):
+        most = places[i + 1] - _ROW if i + 1 < len(places) else bottom
+        places[i] = min(places[i], most)
+    return places
 
 
 def bars(title: str, description: str, groups: Sequence[str], rows: Sequence[Bar], most: float, axis: str) -> str:
     """Days by row and group as dots on a common scale; what lies beyond it is an arrow at its end."""
     height = _TOP + 34 + len(rows) * (len(groups) * _ROW + 14) + _BOTTOM
     root = _start(title, description, height)
-    left, right, top, bottom = 190.0, _WIDTH - 40, _TOP + 30, height - _BOTTOM
+    left, right, top, bottom = 225.0, _WIDTH - 40, _TOP + 30, height - _BOTTOM
 
     def x(days: float) -> float:
         return left + days / most * (right - left)

@@ -8,8 +8,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from models.backtest.methods import OURS
 from models.backtest.results import BY_STRATUM, ONE, SHIPPED, Evidence, Row, found_by_day, rows_of
-from models.backtest.scenario import parse
+from models.backtest.scenario import Kind, parse
 from streams.backtest_plot import Line, lines
 from streams.outputs import whole_file
 
@@ -22,10 +23,11 @@ __all__ = ["delay_table", "markdown", "plot_of", "tables", "write_report"]
 _PLOTTED = (
     "T",
     "C",
+    "G",
     "oracle",
     "PageHinkley (River), peers",
     "EWMA .05, peers",
-    "beta-binomial CUSUM, risk-adjusted",
+    "beta-binomial CUSUM, peers",
     "PageHinkley (River), raw",
     "p-chart, raw",
 )
@@ -150,11 +152,15 @@ def _section(title: str, rows: Sequence[Row], figures: dict[str, str]) -> list[s
 def plot_of(result: dict[str, Any], scenario: str, rate: float) -> str | None:
     """The plot of one drift: share of drifting schools found by day, for the charts that can be told apart."""
     rows = [r for r in result["tables"]["found_by_day"] if r["scenario"] == scenario and r["rate"] == rate]
-    series = [Line(name, tuple(float(r[name]) for r in rows)) for name in _PLOTTED if rows and rows[0].get(name) is not None]
+    there = [(i, name) for i, name in enumerate(_PLOTTED) if rows and rows[0].get(name) is not None]
+    series = [Line(name, tuple(float(r[name]) for r in rows), i, name in OURS) for i, name in there]
     if not series:
         return None
     drift = parse(scenario)
-    what = f"{drift.kind.value} of {drift.points:g} points"
+    points = f"{drift.points:g} point{'s' * (drift.points != 1)}"
+    what = {Kind.STEP: f"drop of {points}", Kind.RAMP: f"slow drop of {points} over 30 days"}.get(
+        drift.kind, f"drop of {points} in one year group"
+    )
     said = "; ".join(f"{line.name} {line.shares[19]:.0%} and {line.shares[39]:.0%}" for line in series)
     description = (
         f"Share of schools with a {what} that each chart has found, over school days since it began, "

@@ -1,31 +1,29 @@
 """False alarms, delays and precision from trials, each with its standard error.
 
 False alarms are first passages: -ln(1 - share of school-years that ever alarm) x 190 / days watched. Delays are those of
-schools quiet before the onset, 1 on its first day; a mean delay is capped at 80. Standard errors are bootstraps over schools
-(drifting ones, or hubs for what is said of hubs), seeded. (detection.md 1.8, section 2)
+schools quiet before the onset, 1 on its first day; a mean delay is capped at 80. Standard errors are those of a bootstrap
+over schools (hubs for what is said of hubs), in closed form where it has one, else drawn and seeded. (detection.md 1.8, section 2)
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.simulator_laws import YEAR_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from models.numbers import Bools, Floats, Ints
+    from models.numbers import Bools, Floats
 
 __all__ = ["BOOTSTRAPS", "Delays", "Figure", "delay_figures", "delays", "false_alarms", "matched_limit", "passages", "ratio_figure"]
 
 BOOTSTRAPS = 200
 CAP_DAYS = 80.0
 NEVER = math.inf
-Draws = np.ndarray[Any, np.dtype[np.int64]]
+MEDIAN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +80,29 @@ def delays(before: Floats, after: Floats, limits: Floats) -> Delays:
     return Delays(np.where(found, first, NEVER), before < limits)
 
 
-def _resample(n: int, rng: np.random.Generator) -> Draws:
-    return rng.integers(0, n, (BOOTSTRAPS, n))
+def _quantile(days: Floats, share: float, rng: np.random.Generator) -> tuple[float, Floats]:
+    """The smallest of the days that at least `share` of them do not exceed, and that of BOOTSTRAPS resamples.
+
+    The k-th of n drawn with replacement is the ceil(n U)-th of the n, where U is the k-th of n uniforms: Beta(k, n - k + 1).
+    """
+    n = len(days)
+    ordered, k = np.sort(days), max(math.ceil(share * n), 1)
+    place = np.ceil(n * rng.beta(k, n - k + 1, BOOTSTRAPS)).astype(int) - 1
+    return float(ordered[k - 1]), ordered[np.clip(place, 0, n - 1)]
 
 
-def _quantile(values: Floats, share: float) -> Floats:
-    """The smallest value that at least `share` of the last axis does not exceed; inf stays inf."""
-    ordered = np.sort(values, axis=-1)
-    place = max(math.ceil(share * values.shape[-1]) - 1, 0)
-    out: Floats = ordered[..., place]
-    return out
+def _of_quantile(days: Floats, share: float, rng: np.random.Generator) -> Figure:
+    """A quantile; one beyond the time watched has no error."""
+    value, again = _quantile(days, share, rng)
+    if share == MEDIAN and len(days) % 2 == 0:
+        value = (value + float(np.sort(days)[len(days) // 2])) / 2.0
+    held = again[np.isfinite(again)]
+    return Figure(value, float(held.std(ddof=1)) if math.isfinite(value) and len(held) > BOOTSTRAPS // 2 else math.nan)
 
 
-def _figure(values: Floats, resampled: Floats) -> Figure:
-    """The figure of all, its error the spread of the resampled; a quantile beyond the time watched has no error."""
-    whole = float(values)
-    held = resampled[np.isfinite(resampled)]
-    error = float(held.std(ddof=1)) if math.isfinite(whole) and len(held) > BOOTSTRAPS // 2 else math.nan
-    return Figure(whole, error)
+def _of_mean(values: Floats) -> Figure:
+    """A mean; the bootstrap's error in closed form."""
+    return Figure(float(values.mean()), float(values.std()) / math.sqrt(len(values)))
 
 
 def delay_figures(seen: Delays, rng: np.random.Generator) -> dict[str, Figure]:
@@ -107,28 +110,29 @@ def delay_figures(seen: Delays, rng: np.random.Generator) -> dict[str, Figure]:
     days = seen.days[seen.quiet]
     if not len(days):
         return {name: Figure(math.nan, math.nan) for name in ("median", "p90", "within_20", "within_40", "mean")}
-    again = days[_resample(len(days), rng)]
-    rules: dict[str, Callable[[Floats], Floats]] = {
-        "median": lambda x: (_quantile(x, 0.5) - _quantile(-x, 0.5)) / 2.0,
-        "p90": lambda x: _quantile(x, 0.9),
-        "within_20": lambda x: (x <= 20).mean(axis=-1),
-        "within_40": lambda x: (x <= 40).mean(axis=-1),
-        "mean": lambda x: np.minimum(x, CAP_DAYS).mean(axis=-1),
+    return {
+        "median": _of_quantile(days, MEDIAN, rng),
+        "p90": _of_quantile(days, 0.9, rng),
+        "within_20": _of_mean((days <= 20).astype(float)),
+        "within_40": _of_mean((days <= 40).astype(float)),
+        "mean": _of_mean(np.minimum(days, CAP_DAYS)),
     }
-    return {name: _figure(rule(days), rule(again)) for name, rule in rules.items()}
 
 
-def ratio_figure(mine: Delays, other: Delays, rng: np.random.Generator) -> Figure:
-    """Mean delay over another chart's on the same schools, each of those quiet before in its own chart; paired bootstrap."""
+def ratio_figure(mine: Delays, other: Delays) -> Figure:
+    """Mean delay over another chart's on the same schools, each of those quiet before in its own chart.
+
+    The error is the paired bootstrap's to first order: that of the mean of each school's influence on the ratio.
+    """
     if not mine.quiet.any() or not other.quiet.any():
         return Figure(math.nan, math.nan)
-    draws = _resample(len(mine.days), rng)
+    (top, top_influence), (bottom, bottom_influence) = (_mean_and_influence(seen) for seen in (mine, other))
+    ratio = top / bottom
+    influence = (top_influence - ratio * bottom_influence) / bottom
+    return Figure(ratio, float(np.sqrt((influence * influence).sum())) / len(influence))
 
-    def mean(seen: Delays, rows: Ints | slice) -> Floats:
-        value = np.where(seen.quiet, np.minimum(seen.days, CAP_DAYS), np.nan)[rows]
-        with np.errstate(invalid="ignore"):
-            out: Floats = np.nansum(value, axis=-1) / (~np.isnan(value)).sum(axis=-1)
-        return out
 
-    everyone = slice(None)
-    return _figure(mean(mine, everyone) / mean(other, everyone), mean(mine, draws) / mean(other, draws))
+def _mean_and_influence(seen: Delays) -> tuple[float, Floats]:
+    days = np.minimum(seen.days, CAP_DAYS)
+    mean = float(days[seen.quiet].mean())
+    return mean, np.where(seen.quiet, days - mean, 0.0) / seen.quiet.mean()

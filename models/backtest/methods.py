@@ -36,7 +36,7 @@ LABELS = {
     "binomial": "binomial CUSUM, raw",
     "binomial-peers": "binomial CUSUM, peers",
     "beta-binomial": "beta-binomial CUSUM, risk-adjusted",
-    "beta-binomial-peers": "beta-binomial CUSUM, risk-adjusted, peers",
+    "beta-binomial-peers": "beta-binomial CUSUM, peers",
     "page-hinkley": "PageHinkley (River), raw",
     "page-hinkley-peers": "PageHinkley (River), peers",
     "adwin": "ADWIN (River), raw",

@@ -124,8 +124,11 @@ def _methods(evidence: Evidence, scenario: Scenario) -> list[str]:
     return sorted(dict.fromkeys(keys), key=lambda name: (order.get(name, len(order)), name))
 
 
-def _label(method: str) -> str:
-    return LABELS.get(method, "oracle" if method.startswith("oracle ") else method)
+def _label(method: str, scenario: Scenario) -> str:
+    """A chart's name in tables; an oracle says whose it is where no school drifts."""
+    if not method.startswith("oracle "):
+        return LABELS[method]
+    return "oracle" if scenario.drifts else method.replace("oracle", "oracle of")
 
 
 def found_by_day(evidence: Evidence, kind: str, rate: float) -> list[Row]:
@@ -139,7 +142,7 @@ def found_by_day(evidence: Evidence, kind: str, rate: float) -> list[Row]:
             limits = limits_of(evidence, kind, method, rate)
             if limits is not None:
                 seen = _delays(evidence, scenario, method, limits)
-                found[_label(method)] = seen.days[seen.quiet]
+                found[_label(method, scenario)] = seen.days[seen.quiet]
         for day in range(1, HORIZON_DAYS + 1):
             shares = {name: _rounded(float((days <= day).mean())) if len(days) else None for name, days in found.items()}
             out.append({"scenario": scenario.name, "rate": rate, "limits": kind, "day": day} | shares)
@@ -156,7 +159,13 @@ def rows_of(evidence: Evidence) -> dict[str, list[Row]]:
                     limits = limits_of(evidence, kind, method, rate)
                     if limits is None:
                         continue
-                    about: Row = {"scenario": scenario.name, "chart": _label(method), "method": method, "rate": rate, "limits": kind}
+                    about: Row = {
+                        "scenario": scenario.name,
+                        "chart": _label(method, scenario),
+                        "method": method,
+                        "rate": rate,
+                        "limits": kind,
+                    }
                     for table, row in _rows(evidence, scenario, method, limits, about):
                         out[table].append(about | row)
         if scenario.kind is Kind.HUB:
@@ -212,7 +221,7 @@ def _delay_rows(evidence: Evidence, scenario: Scenario, method: str, limits: Flo
         part = Delays(seen.days[mine], seen.quiet[mine])
         figures = delay_figures(part, rng)
         if best is not None:
-            figures["to_oracle"] = ratio_figure(part, Delays(best.days[mine], best.quiet[mine]), rng)
+            figures["to_oracle"] = ratio_figure(part, Delays(best.days[mine], best.quiet[mine]))
         if method == "G" and scenario.kind is Kind.GROUP:
             figures["named_right"] = _named_right(evidence, scenario, part, mine)
         yield {"stratum": name, "schools": int(mine.sum()), "quiet": int(part.quiet.sum())} | _figures(figures)

@@ -77,7 +77,7 @@ def test_a_small_backtest_has_every_table_and_a_plot_with_words(simulated: Path)
     assert [r["shocks"] for r in tables["areas"] if r["scenario"] == "shock"] == [2]
     drawn = ET.fromstring((simulated / "found-step-3.svg").read_text("utf-8"))
     words = [element.text for element in drawn]
-    assert words[0] == "Found after a step of 3 points"
+    assert words[0] == "Found after a drop of 3 points"
     assert "Within 20 and 40 days" in str(words[1])
     assert (simulated / "found_by_day.csv").read_text("utf-8").count("\n") == 81
 
@@ -161,7 +161,7 @@ def test_what_only_a_simulation_knows_is_refused_on_own_files(own: list[str], tm
 
 
 def test_names_on_a_plot_keep_apart_and_inside() -> None:
-    series = [Line(f"chart <{i}>", (0.5, 0.9 + i / 1000)) for i in range(8)]
+    series = [Line(f"chart <{i}>", (0.5, 0.9 + i / 1000), i) for i in range(8)]
     root = ET.fromstring(lines("title", "words", series, "days"))
     rows = [float(e.get("y", "0")) for e in root.iter("{http://www.w3.org/2000/svg}text") if (e.text or "").startswith("chart <")]
     assert len(rows) == 8
