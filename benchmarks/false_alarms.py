@@ -16,7 +16,8 @@ from models.close import YearModel
 from models.null_years import YEAR_AREAS, YEAR_SCHOOLS, peaks_of, year_seed
 from models.panel import Panel
 from models.parameters import BUDGET, Budget, Parameters
-from models.policy import Said, decide
+from models.policy import decide
+from models.said import Said
 from models.simulated_panel import deployment_of, known_path, panel_of, score_year
 from models.simulator import Shock, make
 from models.simulator_defects import all_present_registers, late_registers, missing_registers, provisional_codes, silent_schools
