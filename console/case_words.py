@@ -45,10 +45,11 @@ KIND_WORDS = {
 """What a kind of alert is about."""
 
 SURENESS, NORMAL_90 = "9 in 10", 1.645
-WANDER = 17.0
-"""Variance of a stretch's absences over the binomial one: 5 from day to day after the area's effect, 1.8 for days that follow
-each other, 1.9 for mornings and afternoons that miss the same pupils (domain.md 10; docs/console.md has the sum)."""
-ONSET_SCHOOL_DAYS = 5
+WANDER = 24.0
+"""Variance of a stretch's absences over the binomial one: 5 from day to day after the area's effect, 1.8 because one day is like
+the next, 1.9 because mornings and afternoons miss the same pupils (domain.md 10), and 1.4 because the start is estimated too:
+with it 9 in 10 of simulated drops lie within (docs/console.md)."""
+ONSET_SCHOOL_DAYS = 8
 """How far the estimated start lies from the true one in half of the simulated drops, about (docs/console.md)."""
 _CODES = {row.code: row for row in CODES}
 _CLASSES = {CodeClass.AUTHORISED: "authorised absence", CodeClass.UNAUTHORISED: "unauthorised absence"}
