@@ -52,7 +52,8 @@ class SignIns:
         with self._database.write() as connection:
             if former is not None:
                 connection.execute(sa.delete(t.sign_in).where(t.sign_in.c.cookie_sha256 == _hashed(former)))
-            connection.execute(sa.delete(t.sign_in).where(t.sign_in.c.last_seen_at < now - IDLE))
+            # An idle row signs nobody in, but says for a while whose typed text is kept (`casebook.kept_forms`).
+            connection.execute(sa.delete(t.sign_in).where(t.sign_in.c.last_seen_at < now - _LONGEST))
             who = {"person": person.person, "role": str(person.role), "scope": person.scope}
             moments = {"created_at": now, "last_seen_at": now, "rotated_at": now}
             connection.execute(sa.insert(t.sign_in).values(cookie_sha256=_hashed(cookie), **who, **moments))

@@ -37,6 +37,7 @@ __all__ = [
     "event",
     "feed",
     "free_text",
+    "kept_form",
     "ledger",
     "ledger_head",
     "mark",
@@ -259,6 +260,16 @@ sign_in = sa.Table(
     sa.Column("last_seen_at", Moment, nullable=False),
     sa.Column("rotated_at", Moment, nullable=False),
     comment="sign-ins; the cookie itself is nowhere",
+)
+
+kept_form = sa.Table(
+    "kept_form",
+    METADATA,
+    sa.Column("person", sa.String(200), primary_key=True),
+    sa.Column("address", sa.String(200), nullable=False),
+    sa.Column("fields", JSON, nullable=False),
+    sa.Column("kept_at", Moment, nullable=False),
+    comment="what a person had typed when the sign-in ended, for an hour",
 )
 
 # The ledger
