@@ -108,12 +108,13 @@ class Database:
         """Insert rows, or replace those with the same primary key; newer: SQL over the row there (the table's name) and `excluded`
         that must hold for a replacement."""
         insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        statement = insert(table)
+        rest = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        where = None if newer is None else sa.text(newer)
+        statement = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=rest, where=where)
         for block in _blocks(rows):
-            statement = insert(table).values(block)
-            rest = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-            where = None if newer is None else sa.text(newer)
-            keys = list(table.primary_key.columns)
-            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest, where=where))
+            # Row by row in the driver: the statement is compiled once, where one with many rows of values is compiled anew.
+            connection.execute(statement, block)
 
     def insert_new(self, connection: Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]]) -> int:
         """Insert the rows that are not there by any of the table's keys; how many were new."""

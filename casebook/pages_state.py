@@ -36,7 +36,7 @@ def state_of_service(connection: Connection) -> State:
         sa.select(c.day, c.applied_at).where(c.applied_at.is_not(None)).order_by(c.epoch.desc(), c.number.desc()).limit(1)
     ).first()
     waiting = connection.execute(sa.select(sa.func.count()).select_from(t.close_).where(c.applied_at.is_(None))).scalar_one()
-    states: dict[str, int] = dict(connection.execute(sa.select(o.state, sa.func.count()).group_by(o.state)).tuples().all())
+    states = {row[0]: int(row[1]) for row in connection.execute(sa.select(o.state, sa.func.count()).group_by(o.state))}
     signed_in = connection.execute(sa.select(sa.func.count()).select_from(t.sign_in)).scalar_one()
     return State(
         None if newest is None else newest.day,

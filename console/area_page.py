@@ -68,7 +68,7 @@ def show_area(visit: Visit) -> Answered:
 def _said(event: AreaEvent) -> tuple[str, ...]:
     record = event.record
     out = [
-        f"{event.area} left its own usual level on {full_date(record.opened_on)}: {record.reason}.",
+        f"On {full_date(record.opened_on)} the schools of the area together were further above their usual absence than chance allows.",
         "An area event is not a case: nobody is asked to do anything about it, and it is taken out of what is expected of every school.",
     ]
     if event.cases:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from casebook.case_state import CaseKind, CaseStatus
+from casebook.events import ENGINE, AlertSaid, Effect
 from console import case_words as words
-from console.people_words import OUTCOMES, REASONS, moment_words, told_words, who
+from console.people_words import LONDON, OUTCOMES, REASONS, moment_words, told_words, who
 from console.views import Answer, CaseLine, Entry, Tag
 from models import ENGINE_VERSION
 from schemas.alert import Alert, AlertKind, AlertState
@@ -189,17 +190,36 @@ def _ended(case: Case, names: Mapping[str, str]) -> str:
 
 
 def history(entries: Sequence[HistoryEntry], names: Mapping[str, str]) -> tuple[Entry, ...]:
-    """Events, the newest first."""
-    return tuple(
-        Entry(
-            moment_words(entry.event.at),
-            entry.event.at.isoformat(),
-            who(entry.event.actor, names),
-            told_words(entry, names),
-            "(these words were removed)" if entry.redacted else entry.words,
-        )
-        for entry in reversed(entries)
-    )
+    """Events, the newest first; what the engine only said again is one line, however often it was said between two other events."""
+    out: list[Entry] = []
+    again: list[HistoryEntry] = []
+    for entry in reversed(entries):
+        if _only_said_again(entry):
+            again.append(entry)
+            continue
+        out += [*_again(again), _entry(entry, names)]
+        again = []
+    return (*out, *_again(again))
+
+
+def _only_said_again(entry: HistoryEntry) -> bool:
+    said = entry.event.said
+    return isinstance(said, AlertSaid) and said.state is AlertState.UPDATED and set(entry.effects) <= {Effect.UPDATED}
+
+
+def _again(entries: Sequence[HistoryEntry]) -> list[Entry]:
+    """Newest first."""
+    if not entries:
+        return []
+    newest, oldest = entries[0].event.at, entries[-1].event.at
+    times = f"{len(entries)} times since {full_date(oldest.astimezone(LONDON).date())}" if len(entries) > 1 else "once"
+    return [Entry(moment_words(newest), newest.isoformat(), who(ENGINE, {}), f"said it again with new figures, {times}")]
+
+
+def _entry(entry: HistoryEntry, names: Mapping[str, str]) -> Entry:
+    event = entry.event
+    words = "(these words were removed)" if entry.redacted else entry.words
+    return Entry(moment_words(event.at), event.at.isoformat(), who(event.actor, names), told_words(entry, names), words)
 
 
 def doubts(alert: Alert) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ __all__ = [
     "second_opinion_words",
     "since_words",
     "size",
+    "size_briefly",
     "size_words",
 ]
 
@@ -104,10 +105,20 @@ def size_words(alert: Alert) -> tuple[str, str] | None:
         return None
     a_day, points = sized
     low, high = (pupils(max(x, 0.0)) for x in (a_day.low, a_day.high))
+    bounds = f"between {max(points.low, 0.0):.1f} and {points.high:.1f}"
     return (
         f"{pupils(a_day.middle)} a day, {SURENESS} times between {low.removesuffix(' pupils')} and {high}",
-        f"{points.middle:.1f} points of attendance, between {max(points.low, 0.0):.1f} and {points.high:.1f}",
+        f"{points.middle:.1f} points of attendance, {bounds}, as of {full_date(alert.as_of)}",
     )
+
+
+def size_briefly(alert: Alert) -> str:
+    """``33 pupils a day (19 to 47)``."""
+    sized = size(alert)
+    if sized is None:
+        return "–"
+    low, high = (pupils(max(x, 0.0)).removesuffix(" pupils") for x in (sized[0].low, sized[0].high))
+    return f"{pupils(sized[0].middle)} a day ({low} to {high})"
 
 
 def since_words(alert: Alert) -> str:

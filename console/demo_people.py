@@ -28,7 +28,7 @@ __all__ = ["COLLEAGUE", "COORDINATOR", "Colleague", "directory"]
 
 COORDINATOR, COLLEAGUE = "demo-coordinator", "demo-colleague"
 _ZONE = ZoneInfo("Europe/London")
-_ENHANCED = 6
+_EVERY = 10
 _DATA_AFTER, _JUDGED_AFTER, _TAKEN_AFTER = timedelta(days=2), timedelta(days=9), timedelta(days=4)
 _SAID = (
     (HumanReason.ILLNESS_WAVE, "Rang the attendance lead. A stomach bug went through two year groups; they expect it to pass."),
@@ -39,7 +39,7 @@ _SAID = (
 
 
 def directory(database: Database, demo: Demo, now: datetime) -> None:
-    """Who works here, and every school's consent; the first six schools have enhanced support."""
+    """Who works here, and every school's consent; every tenth school has enhanced support, six in all."""
     hub = demo.reference.schools[0].hub
     urns = [int(school.urn) for school in demo.reference.schools]
     since = demo.hub.planted.days[0]
@@ -51,7 +51,7 @@ def directory(database: Database, demo: Demo, now: datetime) -> None:
         Person("demo-analyst", "Ines Duarte", "ines.duarte@analysis.example", Role.ANALYST, "", since),
         Person("demo-ops", "Tom Reid", "tom.reid@operations.example", Role.OPS, "", since),
     ]
-    members = [Membership(urn, hub, "enhanced" if i < _ENHANCED else "regional", since) for i, urn in enumerate(urns)]
+    members = [Membership(urn, hub, "enhanced" if i % _EVERY == 0 else "regional", since) for i, urn in enumerate(urns)]
     Directory(database).load(people, members, "demo", now)
 
 
@@ -97,6 +97,6 @@ class Colleague:
         o = t.outbox.c
         with self._database.read() as db:
             bodies = db.execute(sa.select(o.number, o.body).where(o.class_ == "acknowledgement", o.number > self._told).order_by(o.number))
-            for number, body in bodies.tuples():
+            for number, body in bodies:
                 self._said.held.append(Acknowledgement.model_validate_json(body["line"]))
                 self._told = number

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,6 @@ from streams.demo_words import brief_date, full_date, pupils
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from casebook.figures_read import ClosedReading, RegisterReceived
     from casebook.looks import PathDay, TargetFacts
@@ -34,6 +34,7 @@ __all__ = ["CountsView", "TargetCard", "heat_figure", "path_figure", "received",
 
 _CLASS = {row.code: row.kind for row in CODES}
 _POSSIBLE = {row.code for row in CODES if row.possible}
+_HELD = 0.05
 _SHOWN = (CodeClass.AUTHORISED, CodeClass.UNAUTHORISED)
 _CLASS_WORDS = {CodeClass.AUTHORISED: "Authorised absence", CodeClass.UNAUTHORISED: "Unauthorised absence"}
 _ORDER = {name: i for i, name in enumerate(YEAR_GROUPS)}
@@ -238,7 +239,10 @@ def _per_cent(value: float) -> str:
 def _arrived(register: RegisterReceived | None) -> str:
     if register is None:
         return "not received"
-    return f"received {register.recorded_at[:10]}" + (f", corrected {register.revision} times" if register.revision else "")
+    arrived = date.fromisoformat(register.recorded_at[:10])
+    if register.revision:
+        return f"corrected {brief_date(arrived)}"
+    return "received" if arrived == register.attendance_date else f"late, {brief_date(arrived)}"
 
 
 def _group(name: str) -> str:

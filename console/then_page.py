@@ -72,7 +72,7 @@ def _story(alerts: Sequence[Alert], first: Alert, last: Alert, days: Sequence[Cl
         "school_days": len(measured),
     }
     rows = [
-        ("How much", *((words.size_words(a) or ("–",))[0] for a in shown), "–"),
+        ("How much", *(words.size_briefly(a) for a in shown), "–"),
         ("Since about", *(full_date(a.onset_about) if a.onset_about else "–" for a in shown), "–"),
     ]
     named = (("Absences", "absences"), ("Possible sessions", "possible_sessions"), ("School days with registers", "school_days"))
