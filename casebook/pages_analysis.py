@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -17,7 +17,7 @@ from casebook.scope import Role, consenting
 from schemas.acknowledgement import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.engine import Connection
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["SCHOOLS_LEAST", "Group", "Rates", "group_rates", "size_band", "without_small"]
 
 SCHOOLS_LEAST = 10
-_PHASES = ("primary", "secondary", "special", "alternative")
+_Stratum = tuple[str, str, str]
+"""Phase, size band, region."""
+_Sort = tuple[str, str, str | None]
+"""A case's kind, status and outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +65,28 @@ class Group:
 
 
 def group_rates(connection: Connection, scope: Scope, first: date, last: date) -> tuple[Group, dict[str, tuple[Group, ...]]]:
-    """All schools, then by phase, size and region. Only an analyst's scope is answered; three statements."""
+    """All schools, then by phase, size and region. Only an analyst's scope is answered; two statements, added up by the database."""
     if scope.role is not Role.ANALYST:
         return Group("all", None), {}
     s, c = t.school.c, t.case_.c
     there = consenting(scope.today)
-    schools = connection.execute(sa.select(s.urn, s.phase, s.roll, s.region).where(s.urn.in_(there))).all()
-    opened = c.state["opened_as_of"].as_string()
-    statement = sa.select(c.urn, c.kind, c.status, c.outcome).where(c.urn.in_(there), opened.between(first.isoformat(), last.isoformat()))
-    cases = defaultdict(list)
-    for row in connection.execute(statement):
-        cases[row.urn].append((row.kind, row.status, row.outcome))
-    whole = _rates([s.urn for s in schools], cases)
-    splits: dict[str, Callable[[Any], str]] = {
-        "phase": lambda row: str(row.phase),
-        "size": lambda row: size_band(row.phase, row.roll),
-        "region": lambda row: str(row.region),
-    }
+    strata = (s.phase, size_band(), s.region)
+    counted = sa.select(*strata, sa.func.count()).where(s.urn.in_(there)).group_by(*strata)
+    schools = {(phase, band, region): int(n) for phase, band, region, n in connection.execute(counted)}
+    opened = c.state["opened_as_of"].as_string().between(first.isoformat(), last.isoformat())
+    grouped = (*strata, c.kind, c.status, c.outcome)
+    joined = sa.select(*grouped, sa.func.count()).join_from(t.case_, t.school, s.urn == c.urn)
+    cases: dict[_Stratum, Counter[_Sort]] = defaultdict(Counter)
+    for phase, band, region, kind, status, outcome, n in connection.execute(joined.where(s.urn.in_(there), opened).group_by(*grouped)):
+        cases[phase, band, region][kind, status, outcome] += int(n)
     out = {}
-    for name, of in splits.items():
-        members = defaultdict(list)
-        for row in schools:
-            members[of(row)].append(row.urn)
-        shown = without_small({group: len(urns) for group, urns in members.items()})
-        out[name] = tuple(Group(g, _rates(members[g], cases) if g in shown else None) for g in sorted(members))
-    return Group("all", whole if len(schools) >= SCHOOLS_LEAST else None), out
+    for place, name in enumerate(("phase", "size", "region")):
+        names = sorted({stratum[place] for stratum in schools})
+        of = {one: [stratum for stratum in schools if stratum[place] == one] for one in names}
+        shown = without_small({one: sum(schools[stratum] for stratum in of[one]) for one in names})
+        out[name] = tuple(Group(one, _rates(of[one], schools, cases) if one in shown else None) for one in names)
+    whole = _rates(list(schools), schools, cases)
+    return Group("all", whole if whole.schools >= SCHOOLS_LEAST else None), out
 
 
 def without_small(sizes: Mapping[str, int]) -> frozenset[str]:
@@ -107,27 +107,36 @@ def without_small(sizes: Mapping[str, int]) -> frozenset[str]:
     return frozenset(shown)
 
 
-def size_band(phase: str, roll: int | None) -> str:
-    """The strata of the thresholds (detection.md 1.8)."""
-    if phase not in _PHASES[:2]:
-        return "special and alternative"
-    if roll is None:
-        return f"{phase}, roll unknown"
-    if phase == "primary":
-        return "primary under 150" if roll < 150 else "primary 150 to 299" if roll < 300 else "primary 300 and over"
-    return "secondary under 800" if roll < 800 else "secondary 800 and over"
+def size_band() -> sa.Case[str]:
+    """The strata of the thresholds (detection.md 1.8), as a column."""
+    s = t.school.c
+    return sa.case(
+        (s.phase.not_in(["primary", "secondary"]), "special and alternative"),
+        (s.roll.is_(None), "roll unknown"),
+        (sa.and_(s.phase == "primary", s.roll < 150), "primary under 150"),
+        (sa.and_(s.phase == "primary", s.roll < 300), "primary 150 to 299"),
+        (s.phase == "primary", "primary 300 and over"),
+        (s.roll < 800, "secondary under 800"),
+        else_="secondary 800 and over",
+    )
 
 
-def _rates(urns: Sequence[int], cases: Mapping[int, Sequence[tuple[str, str, str | None]]]) -> Rates:
-    held = [case for urn in urns for case in cases.get(urn, ())]
-    attendance = [(status, outcome) for kind, status, outcome in held if kind == "attendance"]
-    outcomes = Counter(outcome for _, outcome in attendance if outcome is not None)
+def _rates(strata: Sequence[_Stratum], schools: Mapping[_Stratum, int], cases: Mapping[_Stratum, Counter[_Sort]]) -> Rates:
+    held: Counter[_Sort] = Counter()
+    for stratum in strata:
+        held.update(cases.get(stratum, {}))
+    attendance = {(status, outcome): n for (kind, status, outcome), n in held.items() if kind == "attendance"}
+    outcomes: Counter[str] = Counter()
+    for (_, outcome), n in attendance.items():
+        if outcome is not None:
+            outcomes[outcome] += n
+    total = sum(attendance.values())
     return Rates(
-        len(urns),
-        len(attendance),
+        sum(schools[stratum] for stratum in strata),
+        total,
         sum(outcomes.values()),
         outcomes[str(Verdict.NOT_REAL)],
         outcomes[str(Verdict.KNEW_ALREADY)],
-        sum(status == "withdrawn" for status, _ in attendance),
-        len(held) - len(attendance),
+        sum(n for (status, _), n in attendance.items() if status == "withdrawn"),
+        sum(held.values()) - total,
     )

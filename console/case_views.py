@@ -91,7 +91,7 @@ def tags(case: Case, school: SchoolFacts, me: str, names: Mapping[str, str], tod
         out.append(Tag("Closed: " + (said or "recovered")))
     if case.status is CaseStatus.WITHDRAWN:
         out.append(Tag("Withdrawn", "orange"))
-    if case.holder is not None:
+    if case.holder is not None and case.status is CaseStatus.OPEN:
         out.append(Tag("With you" if case.holder == me else f"With {who(case.holder, names)}", "green"))
     if case.status is CaseStatus.OPEN and case.asleep(today):
         out.append(Tag(_asleep(case), "yellow"))

@@ -169,7 +169,8 @@ def cell_words(alert: Alert, *, codes: bool = False) -> list[str]:
             key = max(split, key=lambda k: split[k])
             if split[key] > 0:
                 share = min(split[key] / own, 1.0)
-                out.append(f"{_cell(key)}: {pupils(split[key] / sessions)} a day, {100 * share:.0f} % of the difference")
+                named = _cell(key)
+                out.append(f"{named[0].upper()}{named[1:]}: {pupils(split[key] / sessions)} a day, {100 * share:.0f} % of the difference")
     return out
 
 
