@@ -27,8 +27,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
 setup: $(VENV)/.runtime  ## .venv/bin/headway
 setup-dev: $(VENV)/.dev  ## and the tools that check it
 
-demo: setup  ## a simulated hub's school year, what was planted and what was found
-	$(BIN)/headway demo --no-console
+demo: setup  ## a simulated hub's school year, what was planted and found, and its console
+	$(BIN)/headway demo
 
 test: setup-dev  ## every test: three parts side by side, most of the live ones wait
 	$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-engine test-live test-faults

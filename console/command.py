@@ -6,6 +6,8 @@ from casebook.casebook_command import casebook_command
 from casebook.deliver_command import deliver_command
 from casebook.ledger_command import ledger_app, redact_command
 from casebook.people_command import people_app
+from console.console_command import console_command
+from console.demo_command import demo_command
 from console.serve_command import serve_command
 from streams.command import app
 from streams.command import main as run
@@ -13,6 +15,8 @@ from streams.command import main as run
 __all__ = ["app", "main"]
 
 app.command("serve")(serve_command)
+app.command("console")(console_command)
+app.command("demo")(demo_command)
 app.command("casebook")(casebook_command)
 app.command("deliver")(deliver_command)
 app.command("redact")(redact_command)

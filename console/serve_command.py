@@ -1,4 +1,4 @@
-"""`headway serve`: embedded all in one, from files of reference data and an SQLite log: intake, closes, casebook, mail."""
+"""`headway serve`: embedded all in one, from files of reference data and an SQLite log: intake, closes, casebook, mail, console."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import typer
 
 from casebook.beside_serve import beside_serve
 from casebook.casebook_options import CasebookOption, opened
+from console.console_command import console_server
+from console.serving import WithConsole
+from console.settings import console_settings
 from models.parameters import Parameters
 from schemas.errors import WrongUsage
 from schemas.register import canonical, parse
@@ -22,7 +25,8 @@ from streams.reference import read_reference
 from streams.replay import learn_history
 from streams.runner import EmbeddedRunner
 from streams.schedule import ClosingTimes
-from streams.serve import ServeOptions, serve
+from streams.serve import Beside, ServeOptions, serve
+from streams.sqlite_log import EmbeddedLogs
 
 __all__ = ["serve_command"]
 
@@ -49,6 +53,9 @@ def serve_command(
     close_again_at: Annotated[str, typer.Option(help="Local time at which it is closed again if late registers have come.")] = "07:00",
     time_zone: Annotated[str, typer.Option(help="Whose clock and midnight.")] = "Europe/London",
     casebook: CasebookOption = None,
+    console_port: Annotated[
+        int | None, typer.Option(help="Serve the console too, at this port of the same address (HEADWAY_OIDC_…).", min=0, max=65_535)
+    ] = None,
     rebuild_casebook: Annotated[
         bool, typer.Option("--rebuild-casebook", help="Make the casebook's read model again from the log first; what people did stays.")
     ] = False,
@@ -63,12 +70,22 @@ def serve_command(
     times = ClosingTimes(zone=zone, close_at=_clock(close_at, "--close-at"), again_at=_clock(close_again_at, "--close-again-at"))
     options = ServeOptions(log=log, host=host, port=port, tokens=tokens_from(token_file, os.environ), times=times)
     with opened(casebook) as (here, settings):
+        desk = None if console_port is None else console_server(here, console_settings(), host, console_port)
+
+        def beside(logs: EmbeddedLogs) -> Beside:
+            return beside_serve(here, settings, logs, reference, parameters, budget, clock.now, rebuild=rebuild_casebook)
+
+        def announce(url: str) -> None:
+            typer.echo(f"headway serve: taking registers at {url}/v1/registers")
+            if desk is not None:
+                typer.echo(f"headway serve: the console at {desk[1]}")
+
         serve(
             options,
             open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, budget, clock.now),
             judge=lambda raw: canonical(parse(raw)),
-            announce=lambda url: typer.echo(f"headway serve: taking registers at {url}/v1/registers"),
-            open_beside=lambda logs: beside_serve(here, settings, logs, reference, parameters, budget, clock.now, rebuild=rebuild_casebook),
+            announce=announce,
+            open_beside=beside if desk is None else lambda logs: WithConsole(beside(logs), desk[0]),
         )
 
 

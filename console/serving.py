@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-__all__ = ["WebServer", "listen"]
+    from streams.serve import Beside
+
+__all__ = ["WebServer", "WithConsole", "listen"]
 
 CONNECTIONS_MAX = 256
 _STOP_SECONDS = 10
@@ -70,6 +72,31 @@ class WebServer:
         self._server.should_exit = True
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_STOP_SECONDS + 5)
+
+
+class WithConsole:
+    """The console beside what else runs beside the intake (`streams.serve.Beside`)."""
+
+    def __init__(self, beside: Beside, server: WebServer) -> None:
+        self._beside, self._server = beside, server
+
+    def start(self) -> None:
+        """Both."""
+        self._beside.start()
+        self._server.start()
+
+    def closed(self) -> None:
+        """A day was closed."""
+        self._beside.closed()
+
+    def stop(self) -> None:
+        """The console first: nobody begins what could not be finished."""
+        self._server.stop()
+        self._beside.stop()
+
+    def problems(self) -> list[str]:
+        """Why all is not well, in words for ops."""
+        return self._beside.problems()
 
 
 def listen(host: str, port: int) -> socket.socket:

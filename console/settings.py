@@ -20,6 +20,7 @@ class ConsoleSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HEADWAY_", frozen=True, extra="ignore")
 
     console_url: str = Field("", description="How people reach the console, such as https://desk.example.org; empty: where it listens")
+    console_trusted_proxies: str = Field("", description="Addresses of proxies whose word on who asks is taken, with commas")
     oidc_issuer: str = Field("", description="The issuer of identities, such as https://oidc.signin.education.gov.uk")
     oidc_client_id: str = ""
     oidc_client_secret_file: Path | None = Field(None, description="A file whose first line is the client's secret")

@@ -22,7 +22,6 @@ from streams.budgets import budget_of, hubs_named, thresholds_from
 from streams.calibrate_command import calibrate_command
 from streams.close_command import close_command
 from streams.closer_command import closer_command
-from streams.demo_command import demo_command
 from streams.outputs import write_all
 from streams.produce_command import produce_command
 from streams.progress import Progress
@@ -110,7 +109,6 @@ def replay_command(
     raise typer.Exit(WITH_REJECTS if held.rejects else DONE)
 
 
-app.command("demo")(demo_command)
 app.command("simulate")(simulate_command)
 app.command("backtest")(backtest_command)
 app.command("calibrate")(calibrate_command)

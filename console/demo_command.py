@@ -1,15 +1,18 @@
-"""`headway demo`: a hub's school year with known drops, through the same code as `headway replay`."""
+"""`headway demo`: a hub's school year with known drops, through the same code as `headway replay`; it ends in the console."""
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from console.console_command import PORT
+from console.demo_console import show_console
 from schemas.errors import WrongUsage
 from streams.demo import as_json, run_demo
 from streams.demo_page import render
@@ -23,13 +26,16 @@ _PLAIN_WIDTH = 120
 
 
 def demo_command(
-    no_console: Annotated[bool, typer.Option("--no-console", help="End after the report (there is no console yet).")] = False,
+    console: Annotated[
+        bool | None,
+        typer.Option(help="Whether it ends in the console, signed in as the hub's coordinator, until Ctrl-C. Default: on a terminal."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="The console's port on this machine.", min=0, max=65_535)] = PORT,
     out: Annotated[Path, typer.Option(help="Directory for what is simulated, the ordinary outputs and demo.html.")] = Path("demo-out"),
     seed: Annotated[int, typer.Option(help="One seed is one hub-year.", min=0)] = 1,
     as_json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Simulate a hub's school year with known drops, run it, print what it found, when, and what it should have found."""
-    del no_console
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,5 +50,9 @@ def demo_command(
     if as_json_:
         typer.echo(json.dumps(as_json(demo) | {"page": str(out / "demo.html")}, sort_keys=True))
         return
-    console = Console()
-    print_report(demo, console if console.is_terminal else Console(width=_PLAIN_WIDTH))
+    terminal = Console()
+    print_report(demo, terminal if terminal.is_terminal else Console(width=_PLAIN_WIDTH))
+    if terminal.is_terminal if console is None else console:
+        show_console(demo, out / "casebook.db", port, typer.echo, threading.Event())
+    else:
+        typer.echo(f"\nThe coordinator's console on this hub: headway demo --console{'' if seed == 1 else f' --seed {seed}'}")

@@ -1,0 +1,51 @@
+"""`headway console`: the desk as a process of its own, on any casebook; `headway serve --console-port` has it inside."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from casebook.casebook_options import CasebookOption, opened
+from casebook.opening import Opened
+from console.app import console_app
+from console.opening import client_of, helper_of, open_desk
+from console.routes import TABLE
+from console.serving import WebServer, listen
+from console.settings import ConsoleSettings, console_settings
+from schemas.errors import WrongUsage
+
+__all__ = ["PORT", "console_command", "console_server"]
+
+PORT = 8090
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def console_command(
+    casebook: CasebookOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs HEADWAY_CONSOLE_URL, with TLS before it.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65_535)] = PORT,
+) -> None:
+    """Serve the console: inbox, cases, schools, areas, people, analysis. Who people are is said by HEADWAY_OIDC_ISSUER."""
+    with opened(casebook) as (here, _):
+        server, url = console_server(here, console_settings(), host, port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        typer.echo(f"headway console: {url}")
+        server.run()
+
+
+def console_server(here: Opened, settings: ConsoleSettings, host: str, port: int) -> tuple[WebServer, str]:
+    """Listening, not yet serving, and how people reach it; raises WrongUsage."""
+    if host not in _LOOPBACK and not settings.console_url:
+        raise WrongUsage(
+            "HEADWAY_CONSOLE_URL: how people reach a console that listens on more than this machine, such as https://desk.example.org"
+        )
+    issuer = client_of(settings)
+    socket = listen(host, port)
+    url = settings.console_url or f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"
+    desk = open_desk(here.database, here.ledger, issuer, url, helper_of(settings))
+    return WebServer(console_app(desk, TABLE), socket, trusted_proxies=settings.console_trusted_proxies), url
