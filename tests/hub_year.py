@@ -139,7 +139,7 @@ def spoken(urn: int, state: AlertState, opened: int, as_of: int, *, rank: float,
 def area(name: str, opened: int, as_of: int, state: AlertState = AlertState.OPENED) -> Alert:
     """What hit everybody."""
     return Alert(
-        alert_id=UUID(int=opened),
+        alert_id=UUID(int=opened + 1_000 * sum(name.removeprefix("hub A").encode())),
         urn=None,
         area=name,
         kind=AlertKind.AREA,

@@ -50,18 +50,18 @@ def counted(database: Database) -> Iterator[list[str]]:
 
 def test_the_inbox_asks_as_often_for_many_cases_as_for_one(book: Book) -> None:
     seat = Seat(book)
-    book.close(20, alert(HUB_A[0], T, OPENED, 20, 20, rank=5.0))
+    book.close(20, alert(HUB_A[0], T, OPENED, 20, 20, rank=5.0), area("hub A", 20, 20))
     book.at(21, 8)
     one = seat.caller("ann")
     one.get("/inbox")
     with counted(book.database) as few:
-        assert one.get("/inbox").text.count('class="hw-case"') == 1
+        assert one.get("/inbox").text.count('class="hw-case"') == 2
     book.close(21, *(alert(urn, kind, OPENED, 21, 21) for urn in HUB_A for kind in (C, DATA)), area("hub A", 21, 21))
     book.at(22, 8)
     one = seat.caller("ann")
     one.get("/inbox")
     with counted(book.database) as many:
-        assert one.get("/inbox").text.count('class="hw-case"') == 11
+        assert one.get("/inbox").text.count('class="hw-case"') == 12
     assert len(many) == len(few)
     assert len(many) <= 16
 
@@ -193,8 +193,8 @@ def test_the_school_sees_its_own_figures_and_who_looked(book: Book) -> None:
     assert "fewer than 10" not in inside
     assert "Ann (coordinator)</b> opened the school&#39;s page" in inside
     assert "Take this case" not in head.get(f"/cases/{book.case(HUB_A[0]).case_id}").text
-    assert "code O, " in head.get(f"/cases/{book.case(HUB_A[0]).case_id}").text, "its own codes"
-    assert "code O, " not in ann.get(f"/cases/{book.case(HUB_A[0]).case_id}").text, "classes of codes outside"
+    assert "Code O, " in head.get(f"/cases/{book.case(HUB_A[0]).case_id}").text, "its own codes"
+    assert "Code O, " not in ann.get(f"/cases/{book.case(HUB_A[0]).case_id}").text, "classes of codes outside"
 
 
 def test_an_analyst_sees_no_group_under_ten_schools(book: Book) -> None:
