@@ -22,7 +22,8 @@ from schemas.register import canonical, parse
 from streams import topology
 from streams.casebook_consumer import READ
 from streams.chain import Chain
-from streams.kafka_tools import LogReader, Sender, named_errors, quiet, topic_identity
+from streams.connecting import named_errors, quiet
+from streams.kafka_tools import LogReader, Sender, topic_identity
 from streams.reference_topics import read_reference_topics
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from kafka.errors import CommitFailedError, KafkaError, NoOffsetForPartitionErro
 from kafka.structs import OffsetAndMetadata
 
 from streams import topology
-from streams.kafka_tools import LogReader, named_errors, quiet
+from streams.connecting import named_errors, quiet
+from streams.kafka_tools import LogReader
 from streams.log_reader import PositionLost
 
 if TYPE_CHECKING:

@@ -64,10 +64,10 @@ def close_command(
     if log is not None:
         _embedded(log, (schools, targets, calendar), settings, day, as_known_on, as_json=as_json)
         return
-    if as_known_on is not None:
-        day_then = _date(as_known_on, "--as-known")
-        _again(KafkaLogs(settings), lambda version: read_reference_topics(settings, version), settings, day_then, as_json=as_json)
+    day_then = None if as_known_on is None else _date(as_known_on, "--as-known")
     require(settings, "close")
+    if day_then is not None:
+        _again(KafkaLogs(settings), lambda version: read_reference_topics(settings, version), settings, day_then, as_json=as_json)
     closer = LiveCloser(settings, KafkaLogs(settings), read_parameters(settings.parameters), clock.now)
     request = ask(closer, _latest(closer, settings) if day is None else _date(day, "--day"))
     _print(request, wait_for(closer, request, timeout_seconds) if wait else None, as_json=as_json)

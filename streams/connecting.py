@@ -1,26 +1,79 @@
-"""Why a broker is not reached, or refuses: kafka-python says so in its log alone, and raises a timeout.
+"""Clients of kafka-python, and what they raise as errors that a person can act on.
 
-Its log lines are listened to while a client is made; a line becomes a message with the setting to look at. No secret is in them.
+Why a broker is not reached, or refuses, kafka-python says in its log alone, and raises a timeout. Its log lines are listened to
+while a client is made; a line becomes a message with the setting to look at. No secret is in them.
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kafka.errors import AuthorizationError, KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
+from kafka import KafkaAdminClient
+from kafka.errors import (
+    AuthorizationError,
+    InvalidTopicError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
-from streams.kafka_tools import NotAllowed
+from schemas.errors import HeadwayError
+from streams.log_reader import BrokerUnavailable, PositionLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.live_settings import LiveSettings
 
-__all__ = ["refusals"]
+__all__ = ["BOOTSTRAP_MS", "NotAllowed", "RecordTooLarge", "TopicMissing", "administrator", "connecting", "named_errors", "quiet"]
+
+BOOTSTRAP_MS = 10_000
 
 _LOGGER = "kafka.net"
+
+
+class TopicMissing(HeadwayError):
+    """A topic of ours is not on this broker."""
+
+
+class RecordTooLarge(HeadwayError):
+    """A record is larger than its topic takes."""
+
+
+class NotAllowed(HeadwayError):
+    """The broker does not let whoever we signed in as do this, or does not know them."""
+
+
+def quiet() -> None:
+    """No debug messages of kafka-python: they show whole records, and a record may hold a target."""
+    logger = logging.getLogger("kafka")
+    logger.setLevel(max(logger.level, logging.INFO))
+
+
+@contextmanager
+def named_errors(settings: LiveSettings, doing: str) -> Iterator[None]:
+    """What kafka-python raises, as errors that a person can act on."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        raise PositionLost(f"{settings.kafka}: {doing}: records went away meanwhile. Is the retention long enough?") from error
+    except (UnknownTopicOrPartitionError, InvalidTopicError) as error:
+        raise TopicMissing(f"{settings.kafka}: {doing}: there is no such topic that we may see. Make them with `headway topics`") from error
+    except (AuthorizationError, SaslAuthenticationFailedError) as error:
+        who = settings.sasl_username or "who does not sign in"
+        remedy = "Sign in as somebody who may: HEADWAY_SASL_USERNAME"
+        raise NotAllowed(f"{settings.kafka}: {doing}: {who} may not ({type(error).__name__}). {remedy}") from error
+    except MessageSizeTooLargeError as error:
+        raise RecordTooLarge(f"{settings.kafka}: {doing}: a record is larger than its topic takes. Send a smaller one") from error
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"{settings.kafka}: {doing} failed ({type(error).__name__}). Is the broker up?") from error
 
 
 class _Listener(logging.Handler):
@@ -33,7 +86,26 @@ class _Listener(logging.Handler):
 
 
 @contextmanager
-def refusals(settings: LiveSettings) -> Iterator[None]:
+def connecting(settings: LiveSettings, doing: str = "connecting") -> Iterator[None]:
+    """As `named_errors`, while a client is made: a refusal is told with its reason and the setting to look at."""
+    quiet()
+    with named_errors(settings, doing), _refusals(settings):
+        yield
+
+
+@contextmanager
+def administrator(settings: LiveSettings, doing: str = "asking about topics") -> Iterator[Any]:
+    """kafka-python's admin client; what it raises comes out as errors that a person can act on."""
+    with connecting(settings, doing):
+        admin = KafkaAdminClient(**settings.client(), bootstrap_timeout_ms=BOOTSTRAP_MS)
+        try:
+            yield admin
+        finally:
+            admin.close()
+
+
+@contextmanager
+def _refusals(settings: LiveSettings) -> Iterator[None]:
     """Raises NotAllowed with the reason, where there is one to be told; other errors go on as they are."""
     logger, listener = logging.getLogger(_LOGGER), _Listener()
     logger.addHandler(listener)

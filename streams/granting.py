@@ -27,7 +27,7 @@ from kafka.errors import (
 
 from schemas.errors import HeadwayError, WrongUsage
 from streams.access_lists import ACCESS, Entry, entries
-from streams.kafka_tools import NotAllowed, TopicMissing
+from streams.connecting import NotAllowed, TopicMissing
 from streams.topics import administrator
 
 if TYPE_CHECKING:

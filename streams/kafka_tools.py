@@ -6,27 +6,16 @@ was asked for or raises: a failed send is an error, never a warning, and a short
 
 from __future__ import annotations
 
-import logging
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import (
-    AuthorizationError,
-    InvalidTopicError,
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    OffsetOutOfRangeError,
-    SaslAuthenticationFailedError,
-    UnknownError,
-    UnknownTopicOrPartitionError,
-)
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownError
 
-from schemas.errors import HeadwayError
 from streams import clock
+from streams.connecting import BOOTSTRAP_MS, TopicMissing, administrator, connecting, named_errors, quiet
 from streams.log_reader import STALLED_SECONDS_MAX, BrokerUnavailable, PositionLost
 
 if TYPE_CHECKING:
@@ -36,14 +25,13 @@ if TYPE_CHECKING:
     from streams.live_settings import LiveSettings
     from streams.topology import Log
 
-__all__ = ["LogReader", "NotAllowed", "RecordTooLarge", "Sender", "TopicMissing", "named_errors", "quiet", "topic_identity"]
+__all__ = ["LogReader", "Sender", "topic_identity"]
 
 T = TypeVar("T")
 
 _RECORDS_MAX = 5_000
 _FETCH_BYTES = 4 * 1024**2
 _POLL_MS = 500
-_BOOTSTRAP_MS = 10_000
 _BATCH_BYTES = 131_072
 """Well under what a topic takes in one batch (`Log.record_bytes_max`)."""
 _WAITING_RECORDS_MAX = 10_000
@@ -54,53 +42,11 @@ _TOPIC_SECONDS = 3.0
 _CLOSE_SECONDS = 5.0
 
 
-class TopicMissing(HeadwayError):
-    """A topic of ours is not on this broker."""
-
-
-class RecordTooLarge(HeadwayError):
-    """A record is larger than its topic takes."""
-
-
-class NotAllowed(HeadwayError):
-    """The broker does not let whoever we signed in as do this, or does not know them."""
-
-
-def quiet() -> None:
-    """No debug messages of kafka-python: they show whole records, and a record may hold a target."""
-    logger = logging.getLogger("kafka")
-    logger.setLevel(max(logger.level, logging.INFO))
-
-
-@contextmanager
-def named_errors(settings: LiveSettings, doing: str) -> Iterator[None]:
-    """What kafka-python raises, as errors that a person can act on."""
-    try:
-        yield
-    except OffsetOutOfRangeError as error:
-        raise PositionLost(f"{settings.kafka}: {doing}: records went away meanwhile. Is the retention long enough?") from error
-    except (UnknownTopicOrPartitionError, InvalidTopicError) as error:
-        raise TopicMissing(f"{settings.kafka}: {doing}: there is no such topic that we may see. Make them with `headway topics`") from error
-    except (AuthorizationError, SaslAuthenticationFailedError) as error:
-        who = settings.sasl_username or "who does not sign in"
-        remedy = "Sign in as somebody who may: HEADWAY_SASL_USERNAME"
-        raise NotAllowed(f"{settings.kafka}: {doing}: {who} may not ({type(error).__name__}). {remedy}") from error
-    except MessageSizeTooLargeError as error:
-        raise RecordTooLarge(f"{settings.kafka}: {doing}: a record is larger than its topic takes. Send a smaller one") from error
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"{settings.kafka}: {doing} failed ({type(error).__name__}). Is the broker up?") from error
-
-
 def topic_identity(settings: LiveSettings, log: Log) -> str:
     """The name of a log's topic and its id, which another topic of the same name does not have."""
     topic = settings.topic(log)
-    quiet()
-    with named_errors(settings, f"looking for {topic}"):
-        admin = KafkaAdminClient(**settings.client(), bootstrap_timeout_ms=_BOOTSTRAP_MS)
-        try:
-            found = _awaited(lambda: [t["topic_id"] for t in admin.describe_topics([topic]) if not t["error_code"]])
-        finally:
-            admin.close()
+    with administrator(settings, f"looking for {topic}") as admin:
+        found = _awaited(lambda: [t["topic_id"] for t in admin.describe_topics([topic]) if not t["error_code"]])
     if not found:
         raise TopicMissing(f"{settings.kafka}: there is no topic {topic} that we may see. Make it with `headway topics`")
     return f"{topic}@{found[0]}"
@@ -120,14 +66,14 @@ class LogReader:
     def __init__(self, settings: LiveSettings) -> None:
         self._settings = settings
         quiet()
-        with named_errors(settings, "connecting"):
+        with connecting(settings):
             self._consumer = KafkaConsumer(
                 **settings.client(),
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 allow_auto_create_topics=False,
-                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 max_poll_records=_RECORDS_MAX,
                 metrics_enabled=False,
@@ -219,7 +165,7 @@ class Sender:
         self._bytes = 0
         self._topics: dict[str, str] = {}
         quiet()
-        with named_errors(settings, "connecting"):
+        with connecting(settings):
             self._producer = KafkaProducer(
                 **settings.client(),
                 acks="all",
@@ -230,7 +176,7 @@ class Sender:
                 request_timeout_ms=_REQUEST_MS,
                 max_block_ms=_METADATA_MS,
                 allow_auto_create_topics=False,
-                bootstrap_timeout_ms=_BOOTSTRAP_MS,
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
                 metrics_enabled=False,
             )
 

@@ -7,14 +7,11 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
-
 from models.parameters import Parameters
 from schemas.errors import BadContents, WrongUsage
 from streams import topology
 from streams.closer import Closer
-from streams.log_reader import BrokerUnavailable
+from streams.connecting import administrator
 from streams.reference_topics import manifests, read_reference_topics
 from streams.schedule import Arrived
 
@@ -47,14 +44,8 @@ def read_parameters(path: Path | None) -> Parameters:
 def identity_of(settings: LiveSettings) -> dict[str, str]:
     """The ids of the cluster and of the register topic: positions and snapshots mean nothing on others."""
     topic = settings.topic(topology.REGISTERS)
-    try:
-        admin = KafkaAdminClient(**settings.client())
-        try:
-            cluster, (found,) = admin.describe_cluster(), admin.describe_topics([topic])
-        finally:
-            admin.close()
-    except KafkaError as error:
-        raise BrokerUnavailable(f"{settings.kafka}: not to be reached ({type(error).__name__}). Is the broker up?") from error
+    with administrator(settings, f"looking for {topic}") as admin:
+        cluster, (found,) = admin.describe_cluster(), admin.describe_topics([topic])
     if found["error_code"]:
         raise BadContents(f"there is no topic {topic}", file=settings.kafka, remedy="Make the topics with `headway topics`")
     return {"cluster": str(cluster["cluster_id"]), "topic": str(found["topic_id"])}

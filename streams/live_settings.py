@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["LiveSettings", "live_settings"]
 
 
+_PORT_MAX = 65_535
+
+
 class LiveSettings(BaseSettings):
     """How the live processes reach Kafka and each other. Every field is an environment variable, e.g. `HEADWAY_KAFKA`."""
 
@@ -51,6 +54,15 @@ class LiveSettings(BaseSettings):
     schedule: bool = Field(True, description="Close school days by the clock; false: only on `headway close`")
     close_at: time = Field(time(17, 30), description="Local time at which a school day is closed")
     close_again_at: time = Field(time(7, 0), description="Local time at which it is closed again if late registers have come")
+
+    @field_validator("kafka")
+    @classmethod
+    def _servers(cls, servers: str) -> str:
+        for server in servers.split(","):
+            host, _, port = server.strip().rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) <= _PORT_MAX:
+                raise ValueError(f"{server.strip()!r} is no host:port. Write such as broker-1:9092,broker-2:9092")
+        return servers
 
     @field_validator("time_zone")
     @classmethod

@@ -68,10 +68,11 @@ async def read(
     )
     topic = settings.topic(log)
     try:
-        await consumer.start()
         try:
             partitions = [TopicPartition(topic, p) for p in ends]
-            first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):  # It waits for ever for a topic that is not there.
+                await consumer.start()
+                first, last = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
             at = {p: starts.get(p.partition, first[p]) for p in partitions}
             for p in partitions:
                 if max(ends[p.partition], at[p]) > last[p] or (at[p] < first[p] and at[p] < ends[p.partition]):

@@ -6,11 +6,9 @@ with its remedy: a person decides what becomes of records that lie there.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import (
     InvalidReplicationFactorError,
@@ -20,8 +18,7 @@ from kafka.errors import (
 )
 
 from schemas.errors import HeadwayError, WrongUsage
-from streams.connecting import refusals
-from streams.kafka_tools import NotAllowed, named_errors, quiet
+from streams.connecting import NotAllowed, administrator
 from streams.topology import LOGS
 
 if TYPE_CHECKING:
@@ -185,15 +182,3 @@ def _with_settings(admin: Any, described: Mapping[str, Any]) -> Iterator[tuple[s
 def _found(name: str, partitions: Sequence[Any], stated: Mapping[str, Any]) -> Topic:
     copies = min(len(partition["replica_nodes"]) for partition in partitions)
     return Topic(name, len(partitions), copies, {key: str(entry["value"]) for key, entry in stated.items()})
-
-
-@contextmanager
-def administrator(settings: LiveSettings) -> Iterator[Any]:
-    """kafka-python's admin client; what it raises comes out as errors that a person can act on."""
-    quiet()
-    with named_errors(settings, "asking about topics"), refusals(settings):
-        admin = KafkaAdminClient(**settings.client(), bootstrap_timeout_ms=_BOOTSTRAP_MS)
-        try:
-            yield admin
-        finally:
-            admin.close()

@@ -27,8 +27,8 @@ from kafka.structs import OffsetAndMetadata
 from deploy.kafka.secured import ADMIN, SecuredBroker
 from streams import topology
 from streams.access_lists import ACCESS, entries, principals
+from streams.connecting import NotAllowed, TopicMissing
 from streams.granting import AccessDiffers, grant, plan_access, require
-from streams.kafka_tools import NotAllowed, TopicMissing
 from streams.topics import administrator, declare
 from tests.live.brokers import skipped_where_missing
 from tests.live.fleet import HEADWAY

@@ -17,7 +17,8 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from streams import clock, topology
 from streams.casebook_consumer import READ, Arrived, run
-from streams.kafka_tools import LogReader, Sender, TopicMissing
+from streams.connecting import TopicMissing
+from streams.kafka_tools import LogReader, Sender
 from streams.log_reader import PositionLost
 
 if TYPE_CHECKING:

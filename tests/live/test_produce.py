@@ -19,9 +19,10 @@ from typer.testing import CliRunner, Result
 from schemas.errors import WrongUsage
 from schemas.reject import REGISTER_BYTES_MAX, Reject
 from streams import clock, topology
+from streams.connecting import RecordTooLarge, TopicMissing
 from streams.dead_letters import fold
 from streams.decode import decode
-from streams.kafka_tools import LogReader, RecordTooLarge, TopicMissing
+from streams.kafka_tools import LogReader
 from streams.produce import Offered, stretches
 from streams.rejects_command import rejects_app
 from streams.write_registers import write_registers

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from schemas.manifest import digest_of_version
 from schemas.school import Confidential
 from streams import clock, topology
-from streams.kafka_tools import LogReader, Sender, TopicMissing
+from streams.connecting import TopicMissing
+from streams.kafka_tools import LogReader, Sender
 from streams.reference import read_reference
 from streams.reference_command import reference_app
 from streams.reference_publish import Outcome, publish_reference

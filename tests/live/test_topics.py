@@ -12,7 +12,8 @@ import pytest
 from kafka.admin import ConfigResource
 
 from streams import topology
-from streams.kafka_tools import LogReader, RecordTooLarge, Sender
+from streams.connecting import RecordTooLarge
+from streams.kafka_tools import LogReader, Sender
 from streams.topics import Plan, TopicsDiffer, administrator, declare, plan, topics
 from tests.live.fleet import HEADWAY
 

@@ -7,9 +7,10 @@ import logging
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from streams.connecting import refusals
-from streams.kafka_tools import NotAllowed
+from schemas.errors import WrongUsage
+from streams.connecting import NotAllowed, connecting
 from streams.live_settings import live_settings
+from streams.log_reader import BrokerUnavailable
 
 LOST = "<KafkaTransport>: socket disconnected"
 UNDERSTOOD = "<KafkaConnection broker_version=(4, 3) (disconnected)>: Connection lost: socket disconnected"
@@ -34,13 +35,23 @@ def test_the_setting_to_look_at_is_named_whether_or_not_the_brokers_word_arrives
 
 @pytest.mark.parametrize("lines", [[REFUSED], [UNDERSTOOD, LOST, REFUSED], []])
 def test_a_broker_that_went_away_is_not_called_a_refusal(lines: list[str]) -> None:
-    with pytest.raises(KafkaTimeoutError):
+    with pytest.raises(BrokerUnavailable):
         failing("SASL_SSL", lines)
 
 
 def failing(protocol: str, lines: list[str]) -> None:
     """A client that logs these lines and then gives up."""
-    with refusals(live_settings(security_protocol=protocol, sasl_username="ops")):
+    with connecting(live_settings(security_protocol=protocol, sasl_username="ops")):
         for line in lines:
             logging.getLogger("kafka.net.transport").error(line)
         raise KafkaTimeoutError
+
+
+@pytest.mark.parametrize("servers", ["", "broker", "broker:", ":9092", "broker:abc", "broker:0", "broker:65536", "a:9092,b"])
+def test_a_bootstrap_server_is_a_host_and_a_port(servers: str) -> None:
+    with pytest.raises(WrongUsage, match="HEADWAY_KAFKA"):
+        live_settings(kafka=servers)
+
+
+def test_several_bootstrap_servers_are_taken() -> None:
+    assert live_settings(kafka="a:9092, [::1]:9093").kafka == "a:9092, [::1]:9093"
