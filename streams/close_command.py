@@ -57,19 +57,22 @@ def close_command(
     calendar: Annotated[Path | None, typer.Option(help="calendar.csv, with --log")] = None,
     timeout_seconds: Annotated[int, typer.Option(min=1, help="How long --wait waits.")] = 600,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the close is completed.")] = False,
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Close a day that has not come yet, of a simulated year: no day before it can be closed then.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Ask for a close of all that is in the logs now, or compute an old close again (exit 1: different, or cannot be computed)."""
     settings = live_settings(parameters=parameters)
     if log is not None:
-        _embedded(log, (schools, targets, calendar), settings, day, as_known_on, as_json=as_json)
+        _embedded(log, (schools, targets, calendar), settings, day, as_known_on, ahead=ahead, as_json=as_json)
         return
     day_then = None if as_known_on is None else _date(as_known_on, "--as-known")
     require(settings, "close")
     if day_then is not None:
         _again(KafkaLogs(settings), lambda version: read_reference_topics(settings, version), settings, day_then, as_json=as_json)
     closer = LiveCloser(settings, KafkaLogs(settings), read_parameters(settings.parameters), clock.now)
-    request = ask(closer, _latest(closer, settings) if day is None else _date(day, "--day"))
+    request = ask(closer, _day(closer, settings, day, ahead=ahead))
     _print(request, wait_for(closer, request, timeout_seconds) if wait else None, as_json=as_json)
 
 
@@ -111,7 +114,14 @@ def _again(logs: CloseLogs, reference_of: Callable[[str], Reference], settings: 
 
 
 def _embedded(
-    log: Path, files: tuple[Path | None, ...], settings: LiveSettings, day: str | None, as_known_on: str | None, *, as_json: bool
+    log: Path,
+    files: tuple[Path | None, ...],
+    settings: LiveSettings,
+    day: str | None,
+    as_known_on: str | None,
+    *,
+    ahead: bool,
+    as_json: bool,
 ) -> None:
     """The same on the log of `headway serve`."""
     schools, targets, calendar = files
@@ -128,7 +138,7 @@ def _embedded(
         if as_known_on is not None:
             _again(EmbeddedCloseLogs(logs), of, settings, _date(as_known_on, "--as-known"), as_json=as_json)
         runner = EmbeddedRunner(logs, reference, read_parameters(settings.parameters), settings.budget(), clock.now)
-        when = _latest(runner, settings) if day is None else _date(day, "--day")
+        when = _day(runner, settings, day, ahead=ahead)
         _not_before_the_last(runner, when)
         runner.close(when, logs.end_positions())
         request, done = runner.chain.completed[-1]
@@ -150,12 +160,23 @@ def _print(request: Requested, digest: str | None, *, as_json: bool) -> None:
         typer.echo(f"close {request.number} of {request.day}: {'requested' if digest is None else f'completed, state digest {digest}'}")
 
 
-def _latest(closer: Closer, settings: LiveSettings) -> date:
+def _day(closer: Closer, settings: LiveSettings, asked: str | None, *, ahead: bool) -> date:
+    """The day that is asked for, or the latest that has come. Its close can never be undone, so a slip of the pen is refused."""
     today = clock.now().astimezone(ZoneInfo(settings.time_zone)).date()
-    past = [day for day in closer.school_days if day <= today]
-    if not past:
-        raise WrongUsage("--day: no school day of the calendar has come yet. Name one")
-    return past[-1]
+    days = closer.school_days
+    if asked is None:
+        past = [day for day in days if day <= today]
+        if not past:
+            raise WrongUsage("--day: no school day of the calendar has come yet. Name one")
+        return past[-1]
+    day = _date(asked, "--day")
+    if day not in days:
+        raise WrongUsage(f"--day {day}: no school day of the calendar, which goes from {days[0]} to {days[-1]}. Name one of them")
+    if day > today and not ahead:
+        raise WrongUsage(
+            f"--day {day}: it has not come yet, and after its close no earlier day can be closed. For a simulated year say --ahead"
+        )
+    return day
 
 
 def _date(text: str, option: str) -> date:

@@ -161,9 +161,9 @@ class Closing:
             return
         _log.error("a close failed", exc_info=error)
         self._failures += 1
-        what = "the schedule" if order is None else f"the close of {order.day}"
+        what = "the schedule, or a close that was asked for," if order is None else f"the close of {order.day}"
         hopeless = isinstance(error, TooManyRejects)
-        why = str(error) if hopeless else type(error).__name__
+        why = str(error) if hopeless else type(error).__name__  # Other words may hold a figure that /ready must not tell.
         self.problem = f"{what} failed {self._failures} times ({why})"
         if self._failures < ATTEMPTS_MAX and not hopeless:
             self._not_before = self._monotonic() + PAUSES_SECONDS[self._failures - 1]

@@ -71,7 +71,7 @@ def test_close_by_the_command_line_waits_for_it_and_computes_it_again(settings: 
     produce(settings, topology.REGISTERS, script[0].registers)
     with Fleet(settings, tmp_path) as fleet:
         fleet.start("closer").ready()
-        done = _headway(settings, "close", "--day", str(script[0].day), "--wait", "--json")
+        done = _headway(settings, "close", "--day", str(script[0].day), "--ahead", "--wait", "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["state_digest"] == published(settings).digests[0][1]

@@ -201,7 +201,7 @@ def test_the_services_work_together(services: dict[str, Any], kafka: Broker, tmp
         assert command("reference", "publish", *(f"--{n}=files/{n}.csv" for n in ("schools", "targets", "calendar"))).returncode == 0
         assert command("produce", "files/sessions.jsonl").returncode == 0
         day = max(json.loads(line)["attendance_date"] for line in (tmp_path / "files/sessions.jsonl").read_bytes().splitlines())
-        closed = command("close", "--day", day, "--wait", "--json")
+        closed = command("close", "--day", day, "--ahead", "--wait", "--json")
         assert json.loads(closed.stdout)["number"] == 1, closed.stderr
         for name, _, process in running:
             process.terminate()

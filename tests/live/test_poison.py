@@ -113,13 +113,13 @@ def test_too_much_of_it_stops_worker_and_close_until_a_person_has_looked(
         assert "headway rejects accept" in worker.tail()
         again = fleet.start("worker", name="worker")
         assert again.exit_code(60) == 1, "it finds the same again"
-        asked = _headway(settings, "close", "--day", str(script[0].day), "--wait")
+        asked = _headway(settings, "close", "--day", str(script[0].day), "--ahead", "--wait")
         assert asked.returncode == 1
         assert "rejected" in asked.stderr
         accepted = _headway(settings, "rejects", "accept", "--by", "ops-1", "--reason", "the export of one school is being mended")
         assert accepted.returncode == 0, accepted.stderr
         fleet.start("worker", name="worker").ready()
-        done = _headway(settings, "close", "--day", str(script[0].day), "--wait")
+        done = _headway(settings, "close", "--day", str(script[0].day), "--ahead", "--wait")
         assert done.returncode == 0, done.stderr
     said = published(settings)
     assert len(said.digests) == 1

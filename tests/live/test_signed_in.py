@@ -89,7 +89,7 @@ def test_a_service_of_parts_that_sign_in_does_all_its_work(broker: SecuredBroker
         for one in running:
             one.ready()
         day = max(json.loads(line)["attendance_date"] for line in sessions.read_bytes().splitlines()[:-1])
-        closed = done(as_["close"], "close", "--day", day, "--wait")
+        closed = done(as_["close"], "close", "--day", day, "--ahead", "--wait")
         assert done(as_["close"], "close", "--as-known", day)["verdict"] == "equal"
         readings = read_by_casebook(as_["casebook"])
         logs = "".join(one.log.read_text("utf-8", "replace") for one in running)

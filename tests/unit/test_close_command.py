@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
 from schemas.errors import WrongUsage
+from streams import clock
 from streams.command import app
 from streams.intake import judge
 from streams.sqlite_log import EmbeddedLogs
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typer.testing import Result
+
+
+@pytest.fixture(autouse=True)
+def term_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 9, 30, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -78,6 +85,8 @@ def test_a_close_that_the_log_does_not_bear_out_is_different(log: Path) -> None:
         (["--day=2026-09-32"], "no date"),
         (["--day=tomorrow"], "no date"),
         (["--day=2026-09-07"], "is closed already"),
+        (["--day=2026-09-12"], "no school day of the calendar"),
+        (["--day=2030-09-04"], "no school day of the calendar"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(log: Path, arguments: list[str], message: str) -> None:
@@ -90,3 +99,12 @@ def test_what_cannot_be_asked_for_is_refused(log: Path, arguments: list[str], me
 def test_a_log_needs_its_reference_files(log: Path) -> None:
     refused = CliRunner().invoke(app, ["close", f"--log={log}"])
     assert isinstance(refused.exception, WrongUsage)
+
+
+def test_a_slip_of_the_pen_does_not_end_the_year(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 9, 8, 18, tzinfo=UTC))
+    refused = close(log, "--day=2026-09-10")
+    assert isinstance(refused.exception, WrongUsage)
+    assert "has not come yet" in str(refused.exception)
+    assert json.loads(close(log, "--json").output)["day"] == "2026-09-08", "the latest that has come"
+    assert close(log, "--day=2026-09-10", "--ahead").exit_code == 0
