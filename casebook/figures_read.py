@@ -67,17 +67,19 @@ class Count(NamedTuple):
 def readings_of(connection: Connection, scope: Scope, urn: int, first: date, last: date) -> tuple[ClosedReading, ...]:
     """By day; both dates belong to it. Empty for a school out of scope."""
     r = t.reading.c
-    statement = sa.select(t.reading).where(r.urn == urn, r.attendance_date.between(first, last), scope.here(r.urn))
+    columns = (r[name] for name in ClosedReading.__slots__)
+    statement = sa.select(*columns).where(r.urn == urn, r.attendance_date.between(first, last), scope.here(r.urn))
     rows = connection.execute(statement.order_by(r.attendance_date))
-    return tuple(ClosedReading(**{name: getattr(row, name) for name in ClosedReading.__slots__}) for row in rows)
+    return tuple(ClosedReading(*row) for row in rows)
 
 
 def registers_of(connection: Connection, scope: Scope, urn: int, first: date, last: date) -> tuple[RegisterReceived, ...]:
     """By day and session; both dates belong to it. Empty for a school out of scope."""
     r = t.register.c
-    statement = sa.select(t.register).where(r.urn == urn, r.attendance_date.between(first, last), scope.here(r.urn))
+    columns = (r[name] for name in RegisterReceived.__slots__)
+    statement = sa.select(*columns).where(r.urn == urn, r.attendance_date.between(first, last), scope.here(r.urn))
     rows = connection.execute(statement.order_by(r.attendance_date, r.session))
-    return tuple(RegisterReceived(**{name: getattr(row, name) for name in RegisterReceived.__slots__}) for row in rows)
+    return tuple(RegisterReceived(*row) for row in rows)
 
 
 def counts_of(registers: Iterable[RegisterReceived]) -> Iterator[Count]:

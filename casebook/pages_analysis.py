@@ -79,12 +79,13 @@ def group_rates(connection: Connection, scope: Scope, first: date, last: date) -
     cases: dict[_Stratum, Counter[_Sort]] = defaultdict(Counter)
     for phase, band, region, kind, status, outcome, n in connection.execute(joined.where(s.urn.in_(there), opened).group_by(*grouped)):
         cases[phase, band, region][kind, status, outcome] += int(n)
+    sizes = {name: _sizes(schools, place) for place, name in enumerate(("phase", "size", "region"))}
+    shown = {name: without_small(held) for name, held in sizes.items()}
+    shown["size"] = _within_phases(schools, shown["phase"])
     out = {}
-    for place, name in enumerate(("phase", "size", "region")):
-        names = sorted({stratum[place] for stratum in schools})
-        of = {one: [stratum for stratum in schools if stratum[place] == one] for one in names}
-        shown = without_small({one: sum(schools[stratum] for stratum in of[one]) for one in names})
-        out[name] = tuple(Group(one, _rates(of[one], schools, cases) if one in shown else None) for one in names)
+    for place, (name, held) in enumerate(sizes.items()):
+        of = {one: [stratum for stratum in schools if stratum[place] == one] for one in held}
+        out[name] = tuple(Group(one, _rates(of[one], schools, cases) if one in shown[name] else None) for one in sorted(held))
     whole = _rates(list(schools), schools, cases)
     return Group("all", whole if whole.schools >= SCHOOLS_LEAST else None), out
 
@@ -107,12 +108,29 @@ def without_small(sizes: Mapping[str, int]) -> frozenset[str]:
     return frozenset(shown)
 
 
+def _sizes(schools: Mapping[_Stratum, int], place: int) -> dict[str, int]:
+    """Schools by phase, by size band or by region."""
+    out: Counter[str] = Counter()
+    for stratum, n in schools.items():
+        out[stratum[place]] += n
+    return dict(out)
+
+
+def _within_phases(schools: Mapping[_Stratum, int], shown: frozenset[str]) -> frozenset[str]:
+    """The size bands that may be shown beside these phases: a band lies within one phase, so what is left of a phase that is shown
+    must not be small either; the phases that are not shown count as one."""
+    wholes: dict[str, Counter[str]] = defaultdict(Counter)
+    for (phase, band, _), n in schools.items():
+        wholes[phase if phase in shown else ""][band] += n
+    return frozenset(band for bands in wholes.values() for band in without_small(bands))
+
+
 def size_band() -> sa.Case[str]:
-    """The strata of the thresholds (detection.md 1.8), as a column."""
+    """The strata of the thresholds (detection.md 1.8), as a column; each lies within one phase."""
     s = t.school.c
     return sa.case(
-        (s.phase.not_in(["primary", "secondary"]), "special and alternative"),
-        (s.roll.is_(None), "roll unknown"),
+        (s.phase.not_in(["primary", "secondary"]), s.phase),
+        (s.roll.is_(None), s.phase + ", roll unknown"),
         (sa.and_(s.phase == "primary", s.roll < 150), "primary under 150"),
         (sa.and_(s.phase == "primary", s.roll < 300), "primary 150 to 299"),
         (s.phase == "primary", "primary 300 and over"),

@@ -146,7 +146,7 @@ def answers(alert: Alert, others: Sequence[Alert], here: Series, *, own: bool) -
     ]
     opinions = words.second_opinion_words(alert)
     if opinions:
-        out.append(Answer("Second opinions", ("They decide nothing; they read the same days with other methods.",), tuple(opinions)))
+        out.append(Answer("Second opinions", ("Other methods on the same days. They decide nothing.",), tuple(opinions)))
     if others:
         out.append(Answer("Also in this case", (), tuple(f"{words.headline(a)} (opened {full_date(a.opened_on)})" for a in others)))
     return tuple(answer for answer in out if answer.paragraphs or answer.items)

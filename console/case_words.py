@@ -45,7 +45,7 @@ KIND_WORDS = {
 }
 """What a kind of alert is about."""
 
-SURENESS, NORMAL_90 = "9 in 10", 1.645
+SURENESS, NORMAL_90 = "9 times in 10", 1.645
 WANDER = 24.0
 """Variance of a stretch's absences over the binomial one: 5 from day to day after the area's effect, 1.8 because one day is like
 the next, 1.9 because mornings and afternoons miss the same pupils (domain.md 10), and 1.4 because the start is estimated too:
@@ -107,7 +107,7 @@ def size_words(alert: Alert) -> tuple[str, str] | None:
     low, high = (pupils(max(x, 0.0)) for x in (a_day.low, a_day.high))
     bounds = f"between {max(points.low, 0.0):.1f} and {points.high:.1f}"
     return (
-        f"{pupils(a_day.middle)} a day, {SURENESS} times between {low.removesuffix(' pupils')} and {high}",
+        f"{pupils(a_day.middle)} a day, {SURENESS} between {low.removesuffix(' pupils')} and {high.removesuffix(' pupils')}",
         f"{points.middle:.1f} points of attendance, {bounds}, as of {full_date(alert.as_of)}",
     )
 
@@ -126,11 +126,8 @@ def since_words(alert: Alert) -> str:
     if alert.onset_about is None:
         return f"Since {full_date(alert.opened_on)}"
     days = int(figure(alert, "school_days"))
-    over = f", {days} school days with registers" if days else ""
-    return (
-        f"About {full_date(alert.onset_about)}{over}. "
-        f"The start is an estimate: it lies within {ONSET_SCHOOL_DAYS} school days of the true one about half of the time."
-    )
+    over = f", {days} school days with registers ago" if days else ""
+    return f"About {full_date(alert.onset_about)}{over}. Half the time the true start lies within {ONSET_SCHOOL_DAYS} school days of it."
 
 
 def area_words(alert: Alert) -> str:
@@ -146,8 +143,8 @@ def area_words(alert: Alert) -> str:
         return "Nothing unusual: the other schools of the area were where they were expected to be."
     more = "more" if a_day > 0 else "fewer"
     return (
-        f"About {pupils(abs(a_day))} a day {more} absent here than usual ({signed(points)} points of absence), "
-        "as at the other schools of the area. That is taken out of the size above."
+        f"About {pupils(abs(a_day))} a day {more} absent than usual ({signed(points)} points), as at the other schools of the area. "
+        "It is taken out of the size."
     )
 
 
@@ -197,9 +194,6 @@ def added_words(alert: Alert) -> list[str]:
     out = [f"The MIS shows {seen:.1f} % absence. Expected {against}: {expected:.1f} %."]
     if "common_absences" in alert.evidence and abs(common) >= 0.05:
         out.append(f"{signed(common)} points of that expectation are the area's, so the school is not blamed for them.")
-    cells = cell_words(alert)
-    if cells:
-        out.append(f"Where it lies: {cells[0]}.")
     return out
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, time, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,10 +14,11 @@ from casebook.feed import Arrival, Feed
 from casebook.ledger import Ledger
 from console.demo_people import Colleague, directory
 from console.demo_year import DemoYear, stands_on
+from schemas.register import canonical, parse
 from streams import clock, unguessable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from streams.demo import Demo
@@ -64,13 +67,20 @@ def fill(demo: Demo, file: Path, progress: Callable[[str], None]) -> DemoCaseboo
             colleague.morning(close.day)
     progress("the registers behind it")
     block: list[bytes] = []
-    for body in year.registers():
+    for body in chain(_of_the_year_before(demo), year.registers()):
         block.append(body)
         if len(block) == _REGISTERS_AT_ONCE:
             feed.take(Arrival(registers=block))
             block = []
     feed.take(Arrival(registers=block))
     return DemoCasebook(database, ledger, _next_morning(demo, last))
+
+
+def _of_the_year_before(demo: Demo) -> Iterator[bytes]:
+    """The registers of the history, canonical, so that a school page has last year beside this one."""
+    with gzip.open(demo.out / "input" / "history.jsonl.gz", "rb") as lines:
+        for line in lines:
+            yield canonical(parse(line))
 
 
 def _next_morning(demo: Demo, last: object) -> datetime:

@@ -81,39 +81,68 @@ def _wide(heat: HeatMap, width: int, uid: str, title: str, description: str) -> 
     cell = min(_CELL_WIDE, (width - _LEFT - 4) / max(len(heat.weeks), 1))
     height = 22.0
     root = svg.drawing(width, _TOP + height * len(heat.year_groups) + 8, uid, title, description)
+    cells = _Cells(root, heat)
     last = None
     for w, week in enumerate(heat.weeks):
         if week.month != last:
             svg.text(root, _LEFT + w * cell, _TOP - 6, f"{week:%b}", "start", "tick")
             last = week.month
     for g, group in enumerate(heat.year_groups):
-        svg.text(root, _LEFT - 6, _TOP + g * height + 15, f"Year {group}", "end", "label")
+        svg.text(root, _LEFT - 6, _TOP + g * height + 15, _label(group), "end", "label")
         for w in range(len(heat.weeks)):
-            _cell(root, heat, g, w, (_LEFT + w * cell, _TOP + g * height, cell, height))
-    return ET.tostring(root, encoding="unicode")
+            cells.add(g, w, _LEFT + w * cell, _TOP + g * height, cell, height)
+    return cells.done()
 
 
 def _narrow(heat: HeatMap, width: int, uid: str, title: str, description: str) -> str:
     cell = (width - _WEEK_LABEL - 4) / max(len(heat.year_groups), 1)
     root = svg.drawing(width, _TOP + _CELL_NARROW * len(heat.weeks) + 8, uid, title, description)
+    cells = _Cells(root, heat)
     for g, group in enumerate(heat.year_groups):
         svg.text(root, _WEEK_LABEL + (g + 0.5) * cell, _TOP - 6, group, "middle", "tick")
     for w, week in enumerate(heat.weeks):
         svg.text(root, _WEEK_LABEL - 6, _TOP + w * _CELL_NARROW + 14, brief_date(week), "end", "tick")
         for g in range(len(heat.year_groups)):
-            _cell(root, heat, g, w, (_WEEK_LABEL + g * cell, _TOP + w * _CELL_NARROW, cell, _CELL_NARROW))
-    return ET.tostring(root, encoding="unicode")
+            cells.add(g, w, _WEEK_LABEL + g * cell, _TOP + w * _CELL_NARROW, cell, _CELL_NARROW)
+    return cells.done()
 
 
-def _cell(root: ET.Element, heat: HeatMap, group: int, week: int, box: tuple[float, float, float, float]) -> None:
-    x, y, width, height = box
-    rate = heat.per_cent(group, week)
-    kind = "heat-none" if rate is None else f"heat{depth(rate)}"
-    size = {"x": f"{x + 0.5:.1f}", "y": f"{y + 0.5:.1f}", "width": f"{width - 1:.1f}", "height": f"{height - 1:.1f}"}
-    ET.SubElement(root, "rect", {"class": kind, **size})
-    sign = _sign(heat.absences.cells[group][week], heat.possible[group][week], rate)
-    if sign:
-        svg.text(root, x + width / 2, y + height / 2 + 4, sign, "middle", "heat" if rate is None else f"heat t-heat{depth(rate)}")
+class _Cells:
+    """Rectangles gathered into one path for each depth, under the words in them."""
+
+    def __init__(self, root: ET.Element, heat: HeatMap) -> None:
+        self._root, self._heat = root, heat
+        kinds = ("heat-none", *(f"heat{d}" for d in range(len(DEPTHS) + 1)))
+        self._paths = {kind: ET.SubElement(root, "path", {"class": kind}) for kind in kinds}
+        self._drawn: dict[str, list[str]] = {kind: [] for kind in kinds}
+
+    def add(self, group: int, week: int, x: float, y: float, width: float, height: float) -> None:
+        """One cell and its word."""
+        heat = self._heat
+        rate = heat.per_cent(group, week)
+        kind = "heat-none" if rate is None else f"heat{depth(rate)}"
+        self._drawn[kind].append(f"M{x + 0.5:.1f} {y + 0.5:.1f}h{width - 1:.1f}v{height - 1:.1f}h{1 - width:.1f}z")
+        sign = _sign(heat.absences.cells[group][week], heat.possible[group][week], rate)
+        if sign:
+            svg.text(self._root, x + width / 2, y + height / 2 + 4, sign, "middle", "heat" if rate is None else f"heat t-{kind}")
+
+    def done(self) -> str:
+        """The whole drawing."""
+        for kind, path in self._paths.items():
+            if self._drawn[kind]:
+                path.set("d", "".join(self._drawn[kind]))
+            else:
+                self._root.remove(path)
+        return ET.tostring(self._root, encoding="unicode")
+
+
+def _label(group: str) -> str:
+    """Beside a row.
+
+    >>> _label("R"), _label("N1"), _label("10")
+    ('Reception', 'Nursery 1', 'Year 10')
+    """
+    return {"R": "Reception", "N1": "Nursery 1", "N2": "Nursery 2"}.get(group, f"Year {group}")
 
 
 def _sign(count: Count, possible: int, rate: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from casebook.directory import names_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["own_school", "show_path", "show_school", "show_schools"]
 
+_DAY = timedelta(days=1)
 _PURPOSE = Field("purpose", "Why do you look at it?", "choice", tuple((str(p), words.capitalize()) for p, words in PURPOSES.items()))
 _SEARCH_MOST = 100
 
@@ -79,6 +81,8 @@ def _page(
         school = school_facts(db, visit.scope, urn)
         readings = readings_of(db, visit.scope, urn, before, last)
         registers = registers_of(db, visit.scope, urn, first, last)
+        read_before = [r for r in readings if r.attendance_date < first]
+        registered_before = () if read_before else registers_of(db, visit.scope, urn, before, first - _DAY)
         past = past_cases(db, visit.scope, urn)
     ledger = visit.desk.looks.ledger(visit.scope, urn, 100)
     with visit.desk.database.read() as db:
@@ -89,7 +93,7 @@ def _page(
         "address": f"/schools/{urn}",
         "facts": facts_words(school),
         "back": "/schools" if visit.scope.acts else "",
-        "years": views.years_figure(series(this_year), series([r for r in readings if r.attendance_date < first])),
+        "years": views.years_figure(series(this_year), series(read_before), registered_before),
         "heat": views.heat_figure(registers, exact=exact),
         "received": views.received(this_year, registers),
         "counts": views.recent_counts(registers, exact=exact),

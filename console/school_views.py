@@ -34,7 +34,7 @@ __all__ = ["CountsView", "TargetCard", "heat_figure", "path_figure", "received",
 
 _CLASS = {row.code: row.kind for row in CODES}
 _POSSIBLE = {row.code for row in CODES if row.possible}
-_HELD = 0.05
+_PUPILS_LEAST = 0.05
 _SHOWN = (CodeClass.AUTHORISED, CodeClass.UNAUTHORISED)
 _CLASS_WORDS = {CodeClass.AUTHORISED: "Authorised absence", CodeClass.UNAUTHORISED: "Unauthorised absence"}
 _ORDER = {name: i for i, name in enumerate(YEAR_GROUPS)}
@@ -65,9 +65,9 @@ class TargetCard:
     rows: tuple[tuple[str, str], ...]
 
 
-def years_figure(now: Series, before: Series) -> Figure | None:
-    """Absence by week of this school year, and of the last at the same weeks."""
-    this, last = by_week(now), by_week(before)
+def years_figure(now: Series, before: Series, registers: Sequence[RegisterReceived] = ()) -> Figure | None:
+    """Absence by week of this school year, and of the last at the same weeks: by its readings, else by its registers."""
+    this, last = by_week(now), by_week(before) or _weeks_of(registers)
     if not this:
         return None
     weeks = sorted(this)
@@ -130,7 +130,7 @@ def heat_figure(registers: Sequence[RegisterReceived], *, exact: bool) -> Figure
         said,
         lambda width, uid: draw_heat(heat, width, uid, "Absence by week and year group", said),
         (),
-        ("Week from", *(f"Year {g}" for g in groups)),
+        ("Week from", *(_group(g) for g in groups)),
         heat.rows(),
     )
 
@@ -182,9 +182,8 @@ def target_card(facts: TargetFacts, roll: int | None) -> TargetCard:
     rows.append(("Target", "none: this school has no target" if target is None else f"{100 * target:.1f} % attendance over the year"))
     if target is not None and base is not None and roll:
         more = roll * (target - base)
-        rows.append(
-            ("What that means", f"about {pupils(abs(more))} a day {'more' if more >= 0 else 'fewer'} in school than in the baseline")
-        )
+        named = f"about {pupils(abs(more))} a day {'more' if more > 0 else 'fewer'} in school than in the baseline"
+        rows.append(("What that means", named if abs(more) >= _PUPILS_LEAST else "as many in school as in the baseline"))
     rows.append(("Supplied with", f"the reference data {facts.reference_version[:12]}, standing since {full_date(facts.since.date())}"))
     rows.append(
         ("What would change it", "only whoever supplies it can explain or change an official target; Headway takes it as it is given")
@@ -218,6 +217,21 @@ def path_figure(days: Sequence[PathDay], here: Series) -> Figure | None:
             (day.isoformat(), _per_cent(here.absent[i]), _per_cent(mean[i]), _per_cent(here.expected[i])) for i, day in enumerate(here.days)
         ),
     )
+
+
+def _weeks_of(registers: Sequence[RegisterReceived]) -> dict[date, tuple[int, int]]:
+    """Absences and possible sessions by the Monday of their week, as registers count them."""
+    out: dict[date, tuple[int, int]] = {}
+    for register in registers:
+        day = register.attendance_date
+        monday = day.fromordinal(day.toordinal() - day.weekday())
+        absences, possible = out.get(monday, (0, 0))
+        for codes in register.counts.values():
+            for code, count in codes.items():
+                possible += count if code in _POSSIBLE else 0
+                absences += count if _CLASS.get(code) in _SHOWN else 0
+        out[monday] = (absences, possible)
+    return {monday: held for monday, held in out.items() if held[1]}
 
 
 def _year_shift(first: date, last: Mapping[date, tuple[int, int]]) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.casebooks import Book
 
-__all__ = ["DROP", "area", "evidence", "live", "spoken"]
+__all__ = ["DROP", "area", "evidence", "last_year", "live", "spoken"]
 
 DROP = 40
 """The school day from which the first school has lost three points."""
@@ -46,6 +46,12 @@ def live(book: Book, urns: Sequence[int] = HUB_A, days: int = 60) -> None:
             readings.append(_reading(urn, n, absent, 2 * 42 * len(_GROUPS), rate))
     number = len(book.chain)
     book.feed.take(Arrival(readings=[PublishedReading(number, line) for line in readings], registers=registers))
+
+
+def last_year(book: Book, urn: int) -> None:
+    """Registers of the same 60 school days a year before, 42 pupils of whom 7 are ill."""
+    counts = {"5": {"/": 35, "I": 7}}
+    book.feed.take(Arrival(registers=[_register(urn, n, session, counts) for n in range(-259, -199) for session in ("AM", "PM")]))
 
 
 def _register(urn: int, n: int, session: str, counts: dict[str, dict[str, int]]) -> bytes:

@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from casebook.database import Database
-from casebook.pages_analysis import group_rates
+from casebook.pages_analysis import _within_phases, group_rates
 from casebook.pages_budget import term_of
 from casebook.scope import Role, Scope
 from schemas.alert import AlertKind, AlertState
 from streams import clock
 from tests.casebooks import HUB_A, HUB_B, Book, alert, day
 from tests.desks import Seat
-from tests.hub_year import area, live, spoken
+from tests.hub_year import area, last_year, live, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,6 +212,26 @@ def test_an_analyst_sees_no_group_under_ten_schools(book: Book) -> None:
         for role, of in ((Role.COORDINATOR, "hub A"), (Role.OPS, ""), (Role.SCHOOL, str(HUB_A[0]))):
             whole, splits = group_rates(db, Scope("x", role, of, book.now.date()), day(1), day(30))
             assert (whole.rates, splits) == (None, {})
+
+
+def test_no_size_band_gives_away_a_few_schools_of_its_phase() -> None:
+    """40 primaries of which 25, 12 and 3: with 40, 25 and 12 shown, the three would follow."""
+    schools = {("primary", band, "r"): n for band, n in (("a", 25), ("b", 12), ("c", 3))}
+    others = {("secondary", "d", "r"): 11, ("secondary", "e", "r"): 4, ("special", "special", "r"): 5}
+    both = schools | others
+    shown = _within_phases(both, frozenset({"primary"}))
+    assert shown == {"a"}, "of the phases that are not shown, 20 in all, 11 and the rest of nine would follow"
+    assert _within_phases(both | {("special", "special", "r"): 9}, frozenset({"primary"})) == {"a", "d"}
+
+
+def test_last_year_stands_beside_this_one_by_its_registers(book: Book) -> None:
+    book.close(60)
+    live(book)
+    book.at(61, 8)
+    head = Seat(book).caller("head")
+    assert "there are no figures of last year" in head.get(f"/schools/{HUB_A[0]}").text
+    last_year(book, HUB_A[0])
+    assert "last year in the same weeks 16.7 %" in head.get(f"/schools/{HUB_A[0]}").text
 
 
 def test_the_weekly_file_is_a_safe_download(book: Book) -> None:
