@@ -52,9 +52,10 @@ def weekly_file(visit: Visit) -> Answered:
     """The summary of one week."""
     try:
         asked = date.fromisoformat(visit.query.get("week", ""))
-    except ValueError:
+        monday = asked - timedelta(days=asked.weekday())
+        _ = monday + timedelta(days=7)
+    except (ValueError, OverflowError):
         raise NotHere from None
-    monday = asked - timedelta(days=asked.weekday())
     with visit.desk.database.read() as db:
         counts = week_counts(db, visit.scope, monday)
     return Download(f"headway-week-{monday.isoformat()}.csv", weekly_rows(monday, counts))

@@ -126,7 +126,7 @@ def since_words(alert: Alert) -> str:
     if alert.onset_about is None:
         return f"Since {full_date(alert.opened_on)}"
     days = int(figure(alert, "school_days"))
-    over = f", {days} school days with registers ago" if days else ""
+    over = f", {days} school days with registers since then" if days else ""
     return f"About {full_date(alert.onset_about)}{over}. Half the time the true start lies within {ONSET_SCHOOL_DAYS} school days of it."
 
 

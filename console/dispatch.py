@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher", "address"]
 
 _PAGES, _FORMS = RateLimit(burst=300, per_minute=300), RateLimit(burst=60, per_minute=60)
+_ADDRESS = RateLimit(burst=1_200, per_minute=1_200)
+"""A whole hub may sit behind one address."""
 _COOKIE_CHARACTERS_MAX = 100
 
 _log = logging.getLogger("headway.console")
@@ -80,13 +82,16 @@ class Dispatcher:
     def _answer(self, page: Page, request: Request, form: Mapping[str, str]) -> Response:
         desk, posts = self._desk, page.method == "POST"
         cookie = request.cookies.get(desk.cookie, "")[:_COOKIE_CHARACTERS_MAX]
-        wait = desk.limits.wait_seconds(page.method, cookie or address(request), _FORMS if posts else _PAGES)
-        if wait:
+        if wait := desk.limits.wait_seconds("address", address(request), _ADDRESS):
             return self.errors.too_often(wait)
         if not page.who:
             return self._response(page.show(self._nobodys(request)), Frame())
         moment = desk.now()
         signed_in = desk.sign_ins.seen(cookie, moment) if cookie else None
+        # A cookie that is nobody's counts for nothing: who makes up another one at each try is still one address.
+        who = address(request) if signed_in is None else signed_in.person.person
+        if wait := desk.limits.wait_seconds(page.method, who, _FORMS if posts else _PAGES):
+            return self.errors.too_often(wait)
         if posts and cookie:
             refuse_foreign(request.headers, form.get("token", ""), cookie, desk.origin)
         if signed_in is None:

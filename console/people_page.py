@@ -76,8 +76,10 @@ def _grant(visit: Visit) -> None:
     role = Role(a_choice(form, "role", [str(r) for r in HUB], "a role"))
     last = a_day(form, "valid_to", visit.today, visit.today + _YEARS) if form.get("valid_to", "").strip() else None
     with visit.desk.database.read() as db:
-        known = next((p.person for p in people_now(db) if p.email.casefold() == email.casefold()), visit.desk.word())
-    person = Person(known, name, email, role, visit.person.scope, visit.today, last)
+        known = next((p for p in people_now(db) if p.email.casefold() == email.casefold()), None)
+    # Whoever is known keeps their name: it stands in the histories of other hubs too.
+    who, called = (visit.desk.word(), name) if known is None else (known.person, known.name)
+    person = Person(who, called, email, role, visit.person.scope, visit.today, last)
     visit.desk.directory.grant(person, visit.person.person, visit.now)
 
 

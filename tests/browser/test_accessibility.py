@@ -141,3 +141,14 @@ def test_every_state_is_told_in_words_too(morning: Morning, visit: BrowserContex
     assert wide.locator("text", has_text="case opened").count() == 1
     assert wide.locator("text", has_text="about since").count() == 1
     assert day(60).isoformat() in page.locator("#chart table").inner_text() or page.locator("#chart tbody tr").count() == 60
+
+
+def test_the_heat_map_is_filled_and_its_words_stay_inside(morning: Morning, visit: BrowserContext) -> None:
+    page = visit.new_page()
+    sign_in(page, morning, "Head")
+    page.goto(f"{morning.desk.origin}/schools/{HUB_A[0]}")
+    heat = page.locator("#heat .hw-wide svg")
+    fills = heat.evaluate("s => [...s.querySelectorAll('path[class^=heat]')].map(p => getComputedStyle(p).fill)")
+    assert len(set(fills)) == len(fills) >= 3
+    assert "none" not in fills
+    assert heat.locator("text", has_text="Reception").bounding_box()["x"] >= heat.bounding_box()["x"]  # type: ignore[index]  # both are drawn

@@ -247,6 +247,23 @@ def test_the_weekly_file_is_a_safe_download(book: Book) -> None:
     assert all(",c,c,c" in row for row in rows if ",Regional," in row), "five schools a region"
 
 
+@pytest.mark.parametrize("week", ["", "9999-12-31", "0001-01-01x", "2026-13-01", "2026-W48", "\u0662\u0660\u0662\u0666-01-01", "1e9"])
+def test_a_week_that_is_none_is_not_here(book: Book, week: str) -> None:
+    book.close(20)
+    assert Seat(book).caller("ana").get(f"/analysis/weekly.csv?week={week}").status_code in ({404} if week != "2026-W48" else {200, 404})
+
+
+def test_whoever_is_known_keeps_their_name(book: Book) -> None:
+    """A lead of one hub cannot rename somebody in the histories of another."""
+    lea = Seat(book).caller("lea")
+    assert (
+        lea.post("/people/grant", {"name": "Mallory", "email": "BOB@example.org", "role": "coordinator", "valid_to": ""}).status_code == 303
+    )
+    page = lea.get("/people").text
+    assert "Mallory" not in page
+    assert ">Bob<" in page
+
+
 def test_hub_leads_give_and_take_roles_of_their_own_hub_only(book: Book) -> None:
     seat = Seat(book)
     lea = seat.caller("lea")

@@ -215,6 +215,17 @@ def test_a_flood_of_forms_slows_its_sender(book: Book) -> None:
     assert "retry-after" in one.post(f"/cases/{case.case_id}/note", {"words": ""}).headers
 
 
+def test_another_made_up_cookie_at_each_try_does_not_help_who_guesses(book: Book) -> None:
+    seat = Seat(book, limits=RateLimits(lambda: 0.0))
+    where = f"/cases/{book.case(HUB_A[0]).case_id}"
+    guesser = seat.caller().client
+    codes = [
+        guesser.get(where, headers={"cookie": f"{seat.desk.cookie}=guess-{i}"}, follow_redirects=False).status_code for i in range(310)
+    ]
+    assert (codes[0], codes[-1]) == (303, 429)
+    assert seat.caller("ann").get(where).status_code == 200, "whoever is signed in has a count of their own"
+
+
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json", "text/plain", ""])
 def test_other_bodies_than_forms_are_not_read(book: Book, kind: str) -> None:
     seat = Seat(book)
