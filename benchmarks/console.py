@@ -232,7 +232,7 @@ def measure(filled: Filled, requests: int) -> Iterator[dict[str, Any]]:
     server = WebServer(console_app(desk, TABLE), listening)
     base = f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.start()
-    times: dict[str, list[float]] = {name: [] for name in (*pages(filled), "analysis")}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in (*pages(filled), "analysis")}
     with filled.database.read() as db:
         (coordinator,), (analyst,) = (roles_of(db, NOW.date(), person=who) for who in ("p0", "ana"))
     cookies = [desk.sign_ins.begin(person, NOW) for person in (coordinator, analyst)]
@@ -247,7 +247,7 @@ def measure(filled: Filled, requests: int) -> Iterator[dict[str, Any]]:
                 _ask(two, "/analysis", times["analysis"])
     server.stop()
     for name, held in times.items():
-        p50, p95 = np.percentile(held, [50, 95])
+        p50, p95 = np.percentile([wall for wall, _ in held], [50, 95])
         yield {
             "schools": filled.schools,
             "cases": filled.cases,
@@ -255,18 +255,19 @@ def measure(filled: Filled, requests: int) -> Iterator[dict[str, Any]]:
             "requests": len(held),
             "p50 ms": round(float(p50), 1),
             "p95 ms": round(float(p95), 1),
-            "slowest ms": round(max(held), 1),
+            "slowest ms": round(max(wall for wall, _ in held), 1),
+            "processor p95 ms": round(float(np.percentile([used for _, used in held], 95)), 1),
         }
 
 
-def _ask(client: httpx2.Client, path: str, times: list[float]) -> None:
-    began = time.perf_counter()
+def _ask(client: httpx2.Client, path: str, times: list[tuple[float, float]]) -> None:
+    began, used = time.perf_counter(), time.process_time()
     answer = client.get(path)
-    took = 1_000 * (time.perf_counter() - began)
+    took, used = 1_000 * (time.perf_counter() - began), 1_000 * (time.process_time() - used)
     wanted = 404 if "/cases/00000000" in path else 200
     if answer.status_code != wanted:
         raise SystemExit(f"{path}: {answer.status_code}")
-    times.append(took)
+    times.append((took, used))
 
 
 def main() -> None:
@@ -289,6 +290,7 @@ def main() -> None:
                 break
     goal = [
         "Goals: 100 ms at the 95th percentile with 57 schools, 300 ms with 24,000 schools and 10,000 cases.",
+        "Processor: what this process used meanwhile, client included; where it is much less than the time, the machine did other work.",
         "Over HTTP in one process; opening a case or a school writes its row in the ledger, durably, before it is shown.",
     ]
     write("console", "The console's pages", f"python -m benchmarks.console --requests {given.requests}", rows, goal)

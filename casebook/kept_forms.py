@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["KEPT_FOR", "keep_form", "take_form"]
 
 KEPT_FOR = timedelta(hours=1)
+ADDRESS_MOST = 200
 
 
 def keep_form(database: Database, cookie: str, address: str, fields: Mapping[str, str], now: datetime) -> bool:
     """Keeps one form for whoever this cookie was of, in place of an earlier one; False where that is not known any more.
-    address: of the page that holds the form."""
+    address: of the page that holds the form; none of ours is longer than the column."""
+    if len(address) > ADDRESS_MOST:
+        return False
     with database.write() as connection:
         of_cookie = t.sign_in.c.cookie_sha256 == hashlib.sha256(cookie.encode()).digest()
         person = connection.execute(sa.select(t.sign_in.c.person).where(of_cookie)).scalar()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["NO_NAMES", "Action", "Field", "Wrong", "a_choice", "a_day", "a_text", "filled"]
+__all__ = ["NO_NAMES", "Action", "Field", "Wrong", "a_choice", "a_day", "a_line", "a_text", "filled"]
 
 NO_NAMES = "No pupil names, and nothing that tells who a pupil is."
+LINE_MOST = 100
 TEXT_MOST = 2_000
 _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, and those that turn the direction of what follows."""
@@ -70,6 +71,14 @@ def a_text(given: Mapping[str, str], name: str, what: str, *, must: bool = True)
         raise Wrong(name, f"Write {what}")
     if len(said) > TEXT_MOST:
         raise Wrong(name, f"Write at most {TEXT_MOST:,} characters: this is {len(said):,}")
+    return said
+
+
+def a_line(given: Mapping[str, str], name: str, what: str, most: int = LINE_MOST) -> str:
+    """One line of text: what goes into lists and headers holds no line break."""
+    said = " ".join(a_text(given, name, what).split())
+    if len(said) > most:
+        raise Wrong(name, f"Write at most {most} characters")
     return said
 
 

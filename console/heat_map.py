@@ -23,7 +23,7 @@ __all__ = ["HeatMap", "draw", "heat_map"]
 
 DEPTHS = (3.0, 6.0, 9.0, 12.0)
 """Per cent absent at which the next depth begins."""
-_LEFT, _TOP, _CELL_WIDE, _CELL_NARROW = 68.0, 20.0, 26.0, 20.0
+_LEFT, _TOP, _CELL_WIDE, _CELL_NARROW = 72.0, 20.0, 26.0, 20.0
 _WEEK_LABEL = 58.0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from casebook.case_state import NotPossible
 from casebook.directory import Deputy, Person, deputies_of, memberships_now, people_now
 from casebook.scope import Role
-from console.forms import Wrong, a_choice, a_day, a_text
+from console.forms import Wrong, a_choice, a_day, a_line
 from console.people_words import ROLES
 from console.visit import HUB, NotHere, SeeOther, Shown
 from streams.demo_words import full_date
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["act_on_people", "show_people", "show_roles"]
 
+_EMAIL_MOST = 254
 _YEARS = timedelta(days=3 * 366)
 _NOTICES = {
     "grant": "The role is given.",
@@ -69,9 +70,9 @@ def _same(one: Person, other: Person) -> bool:
 
 def _grant(visit: Visit) -> None:
     form = visit.form
-    name = a_text(form, "name", "a name")
-    email = a_text(form, "email", "an e-mail address")
-    if "@" not in email or any(c.isspace() for c in email) or len(email) > 254:
+    name = a_line(form, "name", "a name")
+    email = a_line(form, "email", "an e-mail address", _EMAIL_MOST)
+    if "@" not in email or any(c.isspace() for c in email):
         raise Wrong("email", "Write an e-mail address, such as name@school.example")
     role = Role(a_choice(form, "role", [str(r) for r in HUB], "a role"))
     last = a_day(form, "valid_to", visit.today, visit.today + _YEARS) if form.get("valid_to", "").strip() else None

@@ -46,9 +46,12 @@ class Visit:
     def case_id(self) -> UUID:
         """The case in the path; raises NotHere for what is no id."""
         try:
-            return UUID(self.path["case"])
+            case = UUID(self.path["case"])
         except ValueError:
             raise NotHere from None
+        if str(case) != self.path["case"]:
+            raise NotHere  # One page, one address.
+        return case
 
     def urn(self) -> int:
         """The school in the path; raises NotHere for what is no URN."""

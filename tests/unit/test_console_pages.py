@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from casebook.database import Database
+from casebook.directory import people_now
 from casebook.pages_analysis import _within_phases, group_rates
 from casebook.pages_budget import term_of
 from casebook.scope import Role, Scope
@@ -262,6 +263,28 @@ def test_whoever_is_known_keeps_their_name(book: Book) -> None:
     page = lea.get("/people").text
     assert "Mallory" not in page
     assert ">Bob<" in page
+
+
+def test_a_name_is_one_line(book: Book) -> None:
+    """It goes into the headers of mail."""
+    lea = Seat(book).caller("lea")
+    given = lea.post(
+        "/people/grant", {"name": "Nia\r\nBcc: x@evil.example", "email": "n@example.org", "role": "coordinator", "valid_to": ""}
+    )
+    assert given.status_code == 303
+    with book.database.read() as db:
+        names = [p.name for p in people_now(db)]
+    assert "Nia Bcc: x@evil.example" in names
+    assert not [name for name in names if "\n" in name or "\r" in name]
+
+
+def test_a_case_has_one_address(book: Book) -> None:
+    book.close(20, alert(HUB_A[0], T, OPENED, 20, 20))
+    book.at(21, 8)
+    ann, case = Seat(book).caller("ann"), str(book.case(HUB_A[0]).case_id)
+    assert ann.get(f"/cases/{case}").status_code == 200
+    for spelling in (case.upper(), case.replace("-", ""), f"urn:uuid:{case}", "{" + case + "}"):
+        assert ann.get(f"/cases/{spelling}").status_code == 404
 
 
 def test_hub_leads_give_and_take_roles_of_their_own_hub_only(book: Book) -> None:
