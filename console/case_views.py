@@ -55,6 +55,11 @@ class CaseView:
     receipt: tuple[tuple[str, str], ...]
     then_address: str
 
+    @property
+    def field_ids(self) -> frozenset[str]:
+        """Of the fields that stand on the page, for the list of what is wrong to lead to."""
+        return frozenset(f"{action.name}-{f.name}" for action in self.actions for f in action.fields)
+
 
 def alert_of(then: AlertThen, urn: int | None, area: str | None = None) -> Alert:
     """A record as it was published."""
@@ -131,6 +136,8 @@ def case_line(line: InboxCase, shown_tags: tuple[Tag, ...]) -> CaseLine:
 
 def answers(alert: Alert, others: Sequence[Alert], here: Series, *, own: bool) -> tuple[Answer, ...]:
     """The rows of the page in their order; others: the case's other open alerts; own: for the school itself."""
+    if alert.kind is AlertKind.DATA:
+        return _about_registers(alert, others, here)
     cells = words.cell_words(alert, codes=own)
     better = words.improving_words(alert)
     out = [
@@ -150,6 +157,24 @@ def answers(alert: Alert, others: Sequence[Alert], here: Series, *, own: bool) -
     if others:
         out.append(Answer("Also in this case", (), tuple(f"{words.headline(a)} (opened {full_date(a.opened_on)})" for a in others)))
     return tuple(answer for answer in out if answer.paragraphs or answer.items)
+
+
+def _about_registers(alert: Alert, others: Sequence[Alert], here: Series) -> tuple[Answer, ...]:
+    """What there is to say where registers are no measurement: nothing about attendance."""
+    out = [
+        Answer("Since when?", (f"First seen on {full_date(alert.opened_on)}.",)),
+        Answer("What was received?", health(here)),
+        Answer(
+            "What this means",
+            (
+                "While it is so, the school's attendance is not judged, and nothing is said of it.",
+                "Ask the office whether registers are taken and sent; often an export has stopped.",
+            ),
+        ),
+    ]
+    if others:
+        out.append(Answer("Also in this case", (), tuple(f"{words.headline(a)} (opened {full_date(a.opened_on)})" for a in others)))
+    return tuple(out)
 
 
 def health(here: Series) -> tuple[str, ...]:
@@ -224,6 +249,11 @@ def _entry(entry: HistoryEntry, names: Mapping[str, str]) -> Entry:
 
 def doubts(alert: Alert) -> tuple[str, ...]:
     """How to be wrong about this."""
+    if alert.kind is AlertKind.DATA:
+        return (
+            "A day off that the calendar does not name looks like a day without a register.",
+            "Registers that were held back are judged when they come, each for its own day, and may close this case by themselves.",
+        )
     rare = words.rarity_words(alert)
     out = ["A school that is on track gives such a signal now and then: a case is a reason to ring and ask, not a finding."]
     if rare:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from schemas.alert import Alert
 
 __all__ = [
+    "DATA_WORDS",
     "KIND_WORDS",
     "Interval",
     "added_words",
@@ -44,6 +45,14 @@ KIND_WORDS = {
     AlertKind.AREA: "the whole area",
 }
 """What a kind of alert is about."""
+
+DATA_WORDS = {
+    "silent": "No register has come for five school days",
+    "partial": "Registers come in part only",
+    "implausible": "Registers that cannot be right",
+    "all present": "Everybody is marked present",
+}
+"""What is said of registers that are no measurement, by the engine's reason."""
 
 SURENESS, NORMAL_90 = "9 times in 10", 1.645
 WANDER = 24.0
@@ -85,7 +94,7 @@ def size(alert: Alert) -> tuple[Interval, Interval] | None:
 def headline(alert: Alert) -> str:
     """One sentence without the school's name."""
     if alert.kind is AlertKind.DATA:
-        return f"Registers: {alert.reason}"
+        return DATA_WORDS.get(alert.reason, f"Registers: {alert.reason}")
     if alert.kind is AlertKind.AREA:
         return f"Absence is up across {alert.area or 'the area'}: its schools together are further from where they should be than usual"
     about = pupils(figure(alert, "pupils_a_day"))

@@ -78,7 +78,8 @@ def test_axe_finds_nothing_on_forms_that_were_filled_in_wrongly(morning: Morning
         if verb == "Snooze it":
             page.get_by_label("on a date", exact=True).check()
         page.get_by_role("button", name=button, exact=True).click()
-        assert page.get_by_role("alert").is_visible()
+        page.get_by_role("alert").get_by_role("link").click()
+        assert page.evaluate("document.activeElement.closest('details') !== null"), "the summary leads to the field"
         assert faults(page, axe) == [], verb
     page.goto(f"{morning.desk.origin}/schools/{HUB_A[0]}")
     page.get_by_role("button", name="Show the path to the target").click()
