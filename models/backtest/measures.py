@@ -18,7 +18,18 @@ from models.simulator_laws import YEAR_DAYS
 if TYPE_CHECKING:
     from models.numbers import Bools, Floats
 
-__all__ = ["BOOTSTRAPS", "Delays", "Figure", "delay_figures", "delays", "false_alarms", "matched_limit", "passages", "ratio_figure"]
+__all__ = [
+    "BOOTSTRAPS",
+    "Delays",
+    "Figure",
+    "delay_figures",
+    "delays",
+    "false_alarms",
+    "matched_limit",
+    "passages",
+    "ratio_figure",
+    "share_of_years",
+]
 
 BOOTSTRAPS = 200
 CAP_DAYS = 80.0
@@ -117,6 +128,19 @@ def delay_figures(seen: Delays, rng: np.random.Generator) -> dict[str, Figure]:
         "within_40": _of_mean((days <= 40).astype(float)),
         "mean": _of_mean(np.minimum(days, CAP_DAYS)),
     }
+
+
+def share_of_years(part: Floats, whole: Floats) -> Figure:
+    """Sum over sum, (years,) each, of years that are independent while what happens within one hangs together.
+
+    The error is the ratio estimator's; NaN for a single year, and both where the whole is nothing.
+    """
+    total = float(whole.sum())
+    if not total:
+        return Figure(math.nan, math.nan)
+    share, n = float(part.sum()) / total, len(part)
+    scatter = float(((part - share * whole) ** 2).sum()) * n / max(n - 1, 1)
+    return Figure(share, math.sqrt(scatter) / total if n > 1 else math.nan)
 
 
 def ratio_figure(mine: Delays, other: Delays) -> Figure:

@@ -23,6 +23,7 @@ from models.backtest.measures import (
     matched_limit,
     passages,
     ratio_figure,
+    share_of_years,
 )
 from models.backtest.methods import LABELS, OURS, budget_of, oracle_name, shipped_limit
 from models.backtest.scenario import Kind, Scenario
@@ -252,37 +253,40 @@ def _oracle_delays(evidence: Evidence, scenario: Scenario, method: str, about: R
 
 
 def _shock(evidence: Evidence, scenario: Scenario, method: str, limits: Floats) -> Row:
-    """Share of schools, quiet before, whose first passage falls into the shock or the 5 days after it; in its area and outside."""
+    """Share of schools, quiet before, whose first passage falls into the shock or the 5 days after it; in its area and outside.
+
+    Schools share the year's shock, so errors are over years.
+    """
     seen = _delays(evidence, scenario, method, limits)
     inside = evidence.beside(scenario, "inside", method).astype(bool)
-    hit = np.isfinite(seen.days)
+    watched = [len(t["watched"]) for t in evidence.trials[scenario] if f"peak:{method}" in t]
+    year = np.repeat(np.arange(len(watched)), watched)
     out: Row = {}
     for name, mine in (("inside", seen.quiet & inside), ("outside", seen.quiet & ~inside)):
-        n = int(mine.sum())
-        share = float(hit[mine].mean()) if n else float("nan")
-        out |= {f"{name}_schools": n} | _figures({name: Figure(share, (share * (1.0 - share) / n) ** 0.5 if n else float("nan"))})
+        schools, hit = (np.bincount(year[of], minlength=len(watched)).astype(float) for of in (mine, mine & np.isfinite(seen.days)))
+        out |= {f"{name}_schools": int(mine.sum())} | _figures({name: share_of_years(hit, schools)})
     return out
 
 
 def _areas(evidence: Evidence, scenario: Scenario) -> Row:
     """The area alert: planted events found, the same day, and openings without one, per area and 190 days."""
-    planted = found = same_day = false = 0
-    area_years = 0.0
+    planted = found = same_day = 0
+    area_years, false = [], []
     shocks = shocks_once = shocks_same_day = 0
     for trial in evidence.trials[scenario]:
         events, on = trial["area_events"].tolist(), trial["area_on"].tolist()
-        area_years += int(trial["areas"][0]) * int(trial["days"][1]) / 190.0
+        area_years.append(int(trial["areas"][0]) * int(trial["days"][1]) / 190.0)
         for area, first, last in events:
             mine = [day for a, day in on if a == area and first <= day <= last]
             planted, found, same_day = planted + 1, found + bool(mine), same_day + (first in mine)
-        false += sum(not any(a == area and first <= day <= last for a, first, last in events) for area, day in on)
+        false.append(float(sum(not any(a == area and first <= day <= last for a, first, last in events) for area, day in on)))
         if scenario.kind in {Kind.SHOCK, Kind.HARD_SHOCK}:
             area, first, last = events[-1]
             alerts = [day for a, day in on if a == area and first <= day <= last]
             shocks, shocks_once, shocks_same_day = shocks + 1, shocks_once + (len(alerts) == 1), shocks_same_day + (first in alerts)
-    out: Row = {"events": planted, "found": found, "same_day": same_day, "area_years": round(area_years, 2)}
+    out: Row = {"events": planted, "found": found, "same_day": same_day, "area_years": round(sum(area_years), 2)}
     told = {"shocks": shocks, "shocks_with_exactly_one": shocks_once, "shocks_same_day": shocks_same_day}
-    return out | {"false_an_area_year": _rounded(false / area_years)} | told
+    return out | _figures({"false_an_area_year": share_of_years(np.array(false), np.array(area_years))}) | told
 
 
 def _hubs(evidence: Evidence, scenario: Scenario, charts: list[tuple[str, Floats]], about: Row) -> Row:

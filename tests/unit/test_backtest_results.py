@@ -122,3 +122,17 @@ def test_a_shock_is_held_against_schools_that_were_quiet_inside_and_outside() ->
     assert (area["events"], area["found"], area["same_day"]) == (2, 2, 1)
     assert area["false_an_area_year"] == 1.0
     assert (area["shocks"], area["shocks_with_exactly_one"], area["shocks_same_day"]) == (1, 1, 1)
+
+
+def test_schools_of_one_shock_count_as_one_draw_for_the_error() -> None:
+    """Four shocks, in one of which all schools alarm: as uncertain as four coins, not as forty."""
+
+    def shock(days: int | None) -> Trial:
+        quiet = {"before:T": np.zeros(10), "after:T": reaching(*[days] * 10)[:, :10]}
+        return a_trial([0.0] * 10, watched=np.arange(10), onset=[60] * 10, inside=[True] * 10, **quiet)
+
+    trials = (shock(1), shock(None), shock(None), shock(None))
+    evidence = Evidence(1, {parse("null"): (a_trial([1.0] * 70 + [4.0] * 30),), parse("shock"): trials}, (0.5,), (ONE,))
+    row = rows_of(evidence)["shocks"][0]
+    assert (row["inside"], row["inside_error"]) == (0.25, 0.25)
+    assert (row["outside"], row["outside_error"]) == (None, None)
