@@ -103,6 +103,7 @@ backtests: setup-dev  ## false alarms and delays against others and an oracle (H
 	$(BIN)/headway backtest $(NEW_YORK)/sessions.jsonl.gz $(foreach f,schools targets calendar,--$(f) $(NEW_YORK)/$(f).csv) --history $(NEW_YORK)/history.jsonl.gz --rate .5 --rate .25 --rate .1 --jobs 2 --out backtest-out/new-york > /dev/null
 	$(BIN)/python -m benchmarks.backtest_page --measured-at $$(git rev-parse --short HEAD) --main backtest-out/main --peers-10 backtest-out/peers-10 --peers-02 backtest-out/peers-02 --slow backtest-out/slow --new-york backtest-out/new-york
 	$(BIN)/python -m benchmarks.what_headway_can_see
+	$(BIN)/python -m benchmarks.goals
 
 bench: setup-dev  ## a year of England from files, end to end (some ten minutes; the files are kept)
 	$(BIN)/python -m benchmarks.england_files

@@ -26,6 +26,8 @@ class Goal:
     oracle: str
     met: bool | None
     close: bool = False
+    by: float = 0.0
+    """How far it is missed, in the figure's own unit."""
 
 
 def pick(result: Result | None, table: str, **wanted: Any) -> Row | None:  # noqa: ANN401 (values of a row)
@@ -61,7 +63,9 @@ def _held(
     asked = [f"{sign} {bound:{form}}" for sign, bound in (("≥", least), ("≤", most)) if bound is not None]
     error = None if row is None else row.get(f"{figure}_error")
     close = value is not None and error is not None and any(abs(value - b) < error for b in (least, most) if b is not None)
-    return Goal(name, what, " and ".join(asked), with_error(row, figure, form), oracle, met, close)
+    past = [] if value is None else [value - most if most is not None else 0.0, least - value if least is not None else 0.0]
+    by = max(0.0, *past) if past else 0.0
+    return Goal(name, what, " and ".join(asked), with_error(row, figure, form), oracle, met, close, by)
 
 
 def _quiet(row: Row | None) -> str:
@@ -107,18 +111,27 @@ def _shocks(main: Result) -> list[Goal]:
     def shock(scenario: str, method: str) -> Row | None:
         return pick(main, "shocks", scenario=scenario, method=method, rate=0.5, limits="by stratum")
 
-    best, area = shock("shock", "oracle step:2"), pick(main, "areas", scenario="shock")
+    best, area, calm = shock("shock", "oracle step:2"), pick(main, "areas", scenario="shock"), _calm_areas(main)
     words = "schools of a shocked area newly alarming until 5 days after it, T at .5"
     out = [
         _held("G4", words, shock("shock", "T"), "inside", ".1%", most=0.035, oracle=with_error(best, "inside", ".1%")),
         _held("G4", "the same, where the shock is of 1.8 logits for two days", shock("hard-shock", "T"), "inside", ".1%", most=0.04),
-        _held("G4", "area alerts without an event, an area-year", area, "false_an_area_year", ".3f", most=0.04),
+        _held("G4", f"area alerts without an event, an area-year ({calm['area_years']:.0f})", calm, "false_an_area_year", ".3f", most=0.04),
     ]
     if area is not None:
         n, once, same = area["shocks"], area["shocks_with_exactly_one"], area["shocks_same_day"]
         out.append(Goal("G4", "shocks with exactly one area alert", "all", f"{once} of {n}", "–", once == n))
         out.append(Goal("G4", "shocks whose alert came the same day", "≥ 95%", f"{same} of {n}", "–", same >= 0.95 * n))
     return out
+
+
+def _calm_areas(main: Result) -> Row:
+    """Area alerts without an event over every scenario that plants no shock and no defect; the error is a Poisson count's."""
+    calm = ("null", "check", "step", "ramp", "group")
+    rows = [row for row in main["tables"]["areas"] if row["scenario"].split(":")[0] in calm]
+    years = sum(row["area_years"] for row in rows)
+    false = round(sum(row["false_an_area_year"] * row["area_years"] for row in rows))
+    return {"area_years": years, "false_an_area_year": false / years, "false_an_area_year_error": false**0.5 / years}
 
 
 def _false_alarms(main: Result) -> list[Goal]:
