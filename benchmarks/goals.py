@@ -205,20 +205,14 @@ def lines(found: list[tuple[Goal, str]]) -> list[str]:
     ]
     for title, pairs in (("Missed", missed), ("Not measured", unknown), ("Met", [p for p in found if p[0].met])):
         if pairs:
-            text += ["", f"## {title}", "", table([_row(goal, page) for goal, page in pairs])]
+            text += ["", f"## {title}", "", table([row_of(goal) | {"page": f"[{page}]({page}.md)"} for goal, page in pairs])]
     return [*text, ""]
 
 
-def _row(goal: Goal, page: str) -> Row:
-    return {
-        "goal": goal.name,
-        "figure": goal.what,
-        "asked": goal.goal,
-        "measured": goal.measured,
-        "oracle or other": goal.oracle,
-        "": verdict(goal),
-        "page": f"[{page}]({page}.md)",
-    }
+def row_of(goal: Goal) -> Row:
+    """A goal as a row of a table."""
+    other = {"oracle or other": goal.oracle, "": verdict(goal)}
+    return {"goal": goal.name, "figure": goal.what, "asked": goal.goal, "measured": goal.measured, **other}
 
 
 def main() -> None:
