@@ -92,17 +92,21 @@ def defects(page: Any) -> list[Goal]:  # noqa: ANN401 (thresholds.json)
     return out
 
 
+def _with(value: object, error: object) -> str:
+    return f"{value} ± {error}" if error is not None else str(value)
+
+
 def calibration(page: Any, target: Any) -> list[Goal]:  # noqa: ANN401 (calibration.json, target.json)
     """G7 and G10."""
     rows = {} if page is None else {row["what"]: row for row in page["rows"]}
     out = []
     for name, (least, most) in COVERAGE_GOALS.items():
         row = rows.get(name)
-        said = None if row is None else f"{row['80% holds'].split()[0]} ± {row['s.e. of 80%']}"
+        said = None if row is None else _with(row["80% holds"].split()[0], row.get("s.e. of 80%"))
         out.append(beside("G7", f"80 % interval: {name}", said, least=least, most=most if most < 100 else None, oracle="80 %", unit=" %"))
     early: Row = {} if target is None else next(row for row in target["rows"] if row["day"] == TARGET_DAY)
     for name, error, bound in (("Brier", "s.e.", BRIER_MOST), ("ECE", "its s.e.", ECE_MOST)):
-        said = f"{early[name]} ± {early[error]}" if early else None
+        said = _with(early[name], early.get(error)) if early else None
         other = f"climatology {early['climatology']}" if early and name == "Brier" else "–"
         out.append(beside("G10", f"chance of the target on day {TARGET_DAY}: {name}", said, most=bound, oracle=other))
     return out
