@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
     from casebook.scope import Scope
 
-__all__ = ["SCHOOLS_LEAST", "Group", "Rates", "group_rates", "size_band", "without_small"]
+__all__ = ["SCHOOLS_LEAST", "Group", "Rates", "forecast_coverage", "group_rates", "size_band", "without_small"]
 
 SCHOOLS_LEAST = 10
+NORMAL_90 = 1.645
+_SAMPLE, _SPREAD, _PRIME = 400, 7_919, 10_007
 _Stratum = tuple[str, str, str]
 """Phase, size band, region."""
 _Sort = tuple[str, str, str | None]
@@ -88,6 +91,21 @@ def group_rates(connection: Connection, scope: Scope, first: date, last: date) -
         out[name] = tuple(Group(one, _rates(of[one], schools, cases) if one in shown[name] else None) for one in sorted(held))
     whole = _rates(list(schools), schools, cases)
     return Group("all", whole if whole.schools >= SCHOOLS_LEAST else None), out
+
+
+def forecast_coverage(connection: Connection, scope: Scope, last: date, days: int = 14) -> tuple[int, int] | None:
+    """School days inside their 9-in-10 forecast, of how many, in the days up to `last`; of at most 400 schools, spread over all.
+    None of fewer than ten schools, and to nobody but an analyst. Calibrated forecasts give nine in ten."""
+    if scope.role is not Role.ANALYST:
+        return None
+    p, s = t.reading_path.c, t.school.c
+    sample = sa.select(s.urn).where(s.urn.in_(consenting(scope.today))).order_by((s.urn * _SPREAD) % _PRIME, s.urn).limit(_SAMPLE)
+    urns = list(connection.execute(sample).scalars())
+    where = (p.urn.in_(urns), p.attendance_date.between(last - timedelta(days=days - 1), last), p.residual_z.is_not(None))
+    inside = sa.func.sum(sa.case((sa.func.abs(p.residual_z) <= NORMAL_90, 1), else_=0))
+    row = connection.execute(sa.select(sa.func.count(sa.distinct(p.urn)), sa.func.count(), inside).where(*where)).one()
+    schools, read, held = (int(value or 0) for value in row)
+    return (held, read) if schools >= SCHOOLS_LEAST else None
 
 
 def without_small(sizes: Mapping[str, int]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from casebook.pages_analysis import SCHOOLS_LEAST, group_rates
+from casebook.pages_analysis import SCHOOLS_LEAST, forecast_coverage, group_rates
 from casebook.pages_budget import term_of
 from casebook.pages_weeks import newest_week, week_counts
 from console.visit import Download, NotHere, Shown
@@ -35,11 +35,12 @@ def show_analysis(visit: Visit) -> Answered:
         monday = newest_week(db)
         term = term_of(db, visit.today if monday is None else min(visit.today, monday + timedelta(days=6)))
         whole, splits = group_rates(db, visit.scope, term.first, term.last)
+        coverage = None if monday is None else forecast_coverage(db, visit.scope, monday + timedelta(days=6))
     rate = BUDGET.target + BUDGET.level + BUDGET.year_group
     mondays = [] if monday is None else [monday - timedelta(days=7 * i) for i in range(_WEEKS_BACK)]
     given = {
         "term": term.name,
-        "whole": None if whole.rates is None else _facts(whole.rates, rate * term.share),
+        "whole": None if whole.rates is None else (*_facts(whole.rates, rate * term.share), _calibration(coverage)),
         "tables": [(_NAMES[name], _rows(groups)) for name, groups in splits.items()],
         "budget": f"{rate * term.share:.3f}",
         "weeks": [(f"/analysis/weekly.csv?week={week.isoformat()}", f"Week from {full_date(week)}") for week in mondays],
@@ -74,6 +75,14 @@ def _facts(rates: Rates, expected_a_school: float) -> tuple[tuple[str, str], ...
         ("Withdrawn by corrections", f"{rates.withdrawn:,}"),
         ("Cases about registers", f"{rates.data_cases:,}"),
     )
+
+
+def _calibration(coverage: tuple[int, int] | None) -> tuple[str, str]:
+    named = "Inside the 9-in-10 forecast"
+    if coverage is None or not coverage[1]:
+        return named, "no forecast of ten schools yet"
+    inside, read = coverage
+    return named, f"{100 * inside / read:.0f} % of {read:,} school days of the last two weeks; 90 % would be right"
 
 
 def _rows(groups: Sequence[Group]) -> list[tuple[str, ...]]:

@@ -53,6 +53,7 @@ class WebServer:
             h11_max_incomplete_event_size=32 * 1024,
         )
         self._server = _Server(config)
+        self.port: int = listening.getsockname()[1]
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:

@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from casebook import tables as t
 from casebook.database import Database
 from casebook.directory import people_now
-from casebook.pages_analysis import _within_phases, group_rates
+from casebook.pages_analysis import _within_phases, forecast_coverage, group_rates
 from casebook.pages_budget import term_of
 from casebook.scope import Role, Scope
 from schemas.alert import AlertKind, AlertState
@@ -213,6 +214,21 @@ def test_an_analyst_sees_no_group_under_ten_schools(book: Book) -> None:
         for role, of in ((Role.COORDINATOR, "hub A"), (Role.OPS, ""), (Role.SCHOOL, str(HUB_A[0]))):
             whole, splits = group_rates(db, Scope("x", role, of, book.now.date()), day(1), day(30))
             assert (whole.rates, splits) == (None, {})
+            assert forecast_coverage(db, Scope("x", role, of, book.now.date()), day(30)) is None
+
+
+def test_forecasts_are_held_against_what_came(book: Book) -> None:
+    book.close(60)
+    live(book, (*HUB_A, *HUB_B))
+    p = t.reading_path.c
+    with book.database.write() as db:
+        db.execute(sa.update(t.reading_path).values(residual_z=1.0))
+        db.execute(sa.update(t.reading_path).where(p.attendance_date == day(60)).values(residual_z=-1.7))
+    book.at(61, 8)
+    assert "90 % of 100 school days of the last two weeks" in Seat(book).caller("ana").get("/analysis").text
+    with book.database.write() as db:
+        db.execute(sa.update(t.reading_path).where(p.urn == HUB_B[0]).values(residual_z=None))
+    assert "no forecast of ten schools yet" in Seat(book).caller("ana").get("/analysis").text
 
 
 def test_no_size_band_gives_away_a_few_schools_of_its_phase() -> None:
