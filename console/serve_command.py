@@ -21,8 +21,10 @@ from schemas.register import canonical, parse
 from streams import clock
 from streams.access import tokens_from
 from streams.budgets import budget_of, hubs_named, thresholds_from
+from streams.close_metrics import CloseMetrics, newest_close
+from streams.metrics import Metrics
 from streams.reference import read_reference
-from streams.replay import learn_history
+from streams.replay import Reference, learn_history
 from streams.runner import EmbeddedRunner
 from streams.schedule import ClosingTimes
 from streams.serve import Beside, ServeOptions, serve
@@ -56,6 +58,9 @@ def serve_command(
     console_port: Annotated[
         int | None, typer.Option(help="Serve the console too, at this port of the same address (HEADWAY_OIDC_…).", min=0, max=65_535)
     ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve /metrics, /live and /ready at this port of the loopback address.", min=0, max=65_535)
+    ] = None,
     rebuild_casebook: Annotated[
         bool, typer.Option("--rebuild-casebook", help="Make the casebook's read model again from the log first; what people did stays.")
     ] = False,
@@ -64,29 +69,44 @@ def serve_command(
     zone, budget = _zone(time_zone), budget_of(None, false_alerts_per_hub_term, hub_schools)
     reference = read_reference(schools, targets, calendar)
     hubs_named(budget, reference)
-    parameters = Parameters() if thresholds is None else Parameters(thresholds=thresholds_from(thresholds).laws)
-    if history:
-        parameters = learn_history(reference, history, parameters, processes=1, progress=lambda _: None)
+    parameters = _parameters(reference, thresholds, history)
     times = ClosingTimes(zone=zone, close_at=_clock(close_at, "--close-at"), again_at=_clock(close_again_at, "--close-again-at"))
-    options = ServeOptions(log=log, host=host, port=port, tokens=tokens_from(token_file, os.environ), times=times)
+    tokens = tokens_from(token_file, os.environ)
+    options = ServeOptions(log=log, host=host, port=port, tokens=tokens, times=times, metrics_port=metrics_port)
+    metrics = Metrics("serve")
+    said = CloseMetrics(metrics, budget)
     with opened(casebook) as (here, settings):
         desk = None if console_port is None else console_server(here, console_settings(), host, console_port)
 
         def beside(logs: EmbeddedLogs) -> Beside:
             return beside_serve(here, settings, logs, reference, parameters, budget, clock.now, rebuild=rebuild_casebook)
 
-        def announce(url: str) -> None:
-            typer.echo(f"headway serve: taking registers at {url}/v1/registers")
-            if desk is not None:
-                typer.echo(f"headway serve: the console at {desk[1]}")
-
         serve(
             options,
-            open_runner=lambda logs: EmbeddedRunner(logs, reference, parameters, budget, clock.now),
+            open_runner=lambda logs: _watched(EmbeddedRunner(logs, reference, parameters, budget, clock.now), metrics, said),
             judge=lambda raw: canonical(parse(raw)),
-            announce=announce,
+            announce=lambda url: _announce(url, None if desk is None else desk[1]),
             open_beside=beside if desk is None else lambda logs: WithConsole(beside(logs), desk[0]),
+            attempted=said.attempted,
+            metrics=metrics,
         )
+
+
+def _parameters(reference: Reference, thresholds: Path | None, history: list[Path] | None) -> Parameters:
+    parameters = Parameters() if thresholds is None else Parameters(thresholds=thresholds_from(thresholds).laws)
+    return learn_history(reference, history, parameters, processes=1, progress=lambda _: None) if history else parameters
+
+
+def _announce(url: str, console: str | None) -> None:
+    typer.echo(f"headway serve: taking registers at {url}/v1/registers")
+    if console is not None:
+        typer.echo(f"headway serve: the console at {console}")
+
+
+def _watched(runner: EmbeddedRunner, metrics: Metrics, said: CloseMetrics) -> EmbeddedRunner:
+    runner.observed = said.closed
+    metrics.follow("headway_close_timestamp_seconds", lambda: newest_close(runner))
+    return runner
 
 
 def _zone(name: str) -> ZoneInfo:

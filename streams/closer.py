@@ -66,6 +66,8 @@ class Closer:
         at: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Folds the control log."""
+        self.observed: Callable[[Closed], None] = lambda _: None
+        """Told of each close that was carried out here."""
         self._logs, self._parameters, self._budget, self._now, self._at = logs, parameters, budget, now, at
         self._rules = rules_of(parameters, budget)
         self.chain = Chain()
@@ -179,6 +181,7 @@ class Closer:
         self._logs.publish(request, self._since(request), alerts, readings, self._at)
         self._at("before completed")
         self.put(CloseCompleted(close_id=request.close_id, state_digest=closed.state_digest, at=self._now()))
+        self.observed(closed)
 
     def compute(self, request: Requested) -> Closed:
         """The whole close from the logs, writing nothing."""

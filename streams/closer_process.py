@@ -16,11 +16,13 @@ from zoneinfo import ZoneInfo
 from models import second_opinion
 from schemas.errors import HeadwayError
 from streams import clock, topology
+from streams.close_metrics import CloseMetrics, newest_close
 from streams.closing import Closing
 from streams.faust_app import Supervisor, make_app
 from streams.health import Health, Watchdog
 from streams.kafka_logs import KafkaLogs
 from streams.live_closer import KafkaArrivals, LiveCloser, identity_of, read_parameters
+from streams.metrics import Metrics
 from streams.schedule import ClosingTimes
 from streams.snapshot import Segments
 
@@ -42,6 +44,7 @@ class _Thread:
     """Closes while it leads, follows while it does not; nothing it meets ends it but a stop."""
 
     def __init__(self, settings: LiveSettings, times: ClosingTimes, watchdog: Watchdog, at: Callable[[str], None]) -> None:
+        self.metrics = Metrics("closer")
         self._settings, self._times, self._watchdog, self._at = settings, times, watchdog, at
         self._parameters: Parameters = read_parameters(settings.parameters)
         self._closer: LiveCloser | None = None
@@ -108,7 +111,10 @@ class _Thread:
         logs = KafkaLogs(self._settings, self._segments)
         closer = LiveCloser(self._settings, logs, self._parameters, clock.now, at=self._at)
         arrivals = KafkaArrivals(logs, self._times) if self._settings.schedule else None
-        self._closing = Closing(closer, arrivals, self._times, clock.now, clock.monotonic_seconds)
+        said = CloseMetrics(self.metrics, self._settings.budget())
+        self.metrics.follow("headway_close_timestamp_seconds", lambda: newest_close(closer))
+        closer.observed = said.closed
+        self._closing = Closing(closer, arrivals, self._times, clock.now, clock.monotonic_seconds, attempted=said.attempted)
         self._closer = closer
         return closer
 
@@ -125,7 +131,9 @@ def run_closer(settings: LiveSettings, at: Callable[[str], None] = lambda _: Non
         settings.metrics_port,
         watchdog,
         lambda: [reason for reason in (supervisor.failure, thread.problem) if reason is not None],
+        thread.metrics,
     )
+    thread.metrics.follow("headway_leads", lambda: float(thread.leads))
     topic = app.topic(settings.topic(topology.CONTROL), key_type=bytes, value_type=bytes, value_serializer="raw")
 
     @app.agent(topic, concurrency=1)  # type: ignore[untyped-decorator]  # Faust's decorators are not typed

@@ -92,10 +92,12 @@ class Closing:
         monotonic_seconds: Callable[[], float],
         *,
         closed: Callable[[], None] = lambda: None,
+        attempted: Callable[[float, bool], None] = lambda *_: None,
         tick_seconds: float = 5.0,
     ) -> None:
-        """arrivals: None to close on request only. now: the time, UTC; closed: called after each close. Nothing runs before
-        `start`; `step` may be called instead of it."""
+        """arrivals: None to close on request only. now: the time, UTC; closed: called after each close; attempted: the seconds of
+        each, and whether it was done. Nothing runs before `start`; `step` may be called instead of it."""
+        self._attempted = attempted
         self._runner, self._arrivals, self._times, self._now, self._closed = runner, arrivals, times, now, closed
         self._monotonic, self._tick_seconds = monotonic_seconds, tick_seconds
         self._finished_at: dict[int, datetime] = {}
@@ -124,10 +126,11 @@ class Closing:
         if self._monotonic() < self._not_before:
             return None
         order: CloseOrder | None = None
+        began = self._monotonic()
         try:
             if (resumed := self._runner.resume()) is not None:
                 order = CloseOrder(resumed.day, resumed.positions, again=False, due_at=self._now())
-                return self._done(order)
+                return self._done(order, began)
             if self._arrivals is None:
                 self.problem = None
                 return None
@@ -142,11 +145,13 @@ class Closing:
             self.problem, self._not_before = str(error), self._monotonic() + PAUSES_SECONDS[1]
             return None
         except Exception as error:  # noqa: BLE001 (its fate: logged, shown on /ready, tried again with pauses, then abandoned)
+            self._attempted(self._monotonic() - began, False)
             self._failed(order, error)
             return None
-        return self._done(order)
+        return self._done(order, began)
 
-    def _done(self, order: CloseOrder) -> CloseOrder:
+    def _done(self, order: CloseOrder, began: float) -> CloseOrder:
+        self._attempted(self._monotonic() - began, True)
         self._failures, self.problem = 0, None
         self._finished_at = {len(self._runner.completed()) - 1: self._now()}
         self._closed()

@@ -11,13 +11,15 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
+from prometheus_client import make_wsgi_app
 
 from schemas.errors import WrongUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from streams.metrics import Metrics
 
 __all__ = ["Health", "Watchdog"]
 
@@ -64,15 +66,13 @@ class _Quiet(WSGIRequestHandler):
 class Health:
     """Serves until `close`; the port is taken when it is made."""
 
-    def __init__(self, host: str, port: int, watchdog: Watchdog, not_ready: Callable[[], list[str]]) -> None:
+    def __init__(self, host: str, port: int, watchdog: Watchdog, not_ready: Callable[[], list[str]], metrics: Metrics) -> None:
         """not_ready: the reasons why nothing should be sent here now; raises WrongUsage when the port cannot be had."""
-        self.registry = CollectorRegistry()
         self._watchdog, self._not_ready = watchdog, not_ready
-        Gauge("headway_last_progress_timestamp_seconds", "When something was last done.", registry=self.registry).set_function(
-            lambda: watchdog.progress_at
-        )
-        Gauge("headway_lag_records", "Records that wait.", registry=self.registry).set_function(lambda: watchdog.lag)
-        self._metrics = make_wsgi_app(self.registry)
+        metrics.follow("headway_last_progress_timestamp_seconds", lambda: watchdog.progress_at)
+        metrics.follow("headway_lag_records", lambda: watchdog.lag)
+        metrics.follow("headway_not_ready_reasons", lambda: len(not_ready()))
+        self._page = make_wsgi_app(metrics.registry)
         try:
             self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Quiet)
         except OSError as error:
@@ -89,7 +89,7 @@ class Health:
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return self._metrics(environ, start_response)  # type: ignore[no-any-return]  # the library says less than it gives
+            return self._page(environ, start_response)  # type: ignore[no-any-return]  # the library says less than it gives
         if path == "/live":
             stalled = self._watchdog.stalled()
             return _json(start_response, [] if stalled is None else [stalled])

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from streams.access import Access
     from streams.envelopes import Offered
     from streams.group_commit import Kept
+    from streams.intake_metrics import IntakeMetrics
     from streams.provisional import Overlay
     from streams.sqlite_log import Appended, EmbeddedLogs
 
@@ -87,11 +88,13 @@ class Intake:
         access: Access,
         limits: Limits | None = None,
         problems: Callable[[], list[str]] = list,
+        metrics: IntakeMetrics | None = None,
     ) -> None:
         """judge: an event's bytes -> canonical bytes, or InvalidRegister. problems: why the rest is not ready, in words."""
         self._logs, self._overlay, self._judge_one, self._access = logs, overlay, judge, access
         self._limits = limits or Limits()
         self._problems = problems
+        self._metrics = metrics
         self._stopping = False
         self._bytes = 0
         self._writer: GroupCommit | None = None
@@ -116,17 +119,25 @@ class Intake:
             self._stopping = True
             await asyncio.to_thread(self._writer.stop)
 
+    @property
+    def pending(self) -> int:
+        """Registers and rejects that wait for the disk."""
+        return 0 if self._writer is None else self._writer.pending
+
+    def problems(self) -> list[str]:
+        """Why nothing should be sent here now, in words."""
+        problems = self._problems()
+        if self._stopping or self._writer is None:
+            return [*problems, "stopping"]
+        return [*problems, "the last write to the log failed"] if self._writer.failed is not None else problems
+
     # Answers
 
     async def _live(self, _: Request) -> Response:
         return _answer(200, {"live": True})
 
     async def _ready(self, _: Request) -> Response:
-        problems = self._problems()
-        if self._stopping or self._writer is None:
-            problems = [*problems, "stopping"]
-        elif self._writer.failed is not None:
-            problems = [*problems, "the last write to the log failed"]
+        problems = self.problems()
         return _answer(503 if problems else 200, {"ready": not problems, "problems": problems})
 
     async def _readings(self, request: Request) -> Response:
@@ -142,6 +153,13 @@ class Intake:
         return _answer(200, self._shown(reading, request))
 
     async def _registers(self, request: Request) -> Response:
+        began = 0.0 if self._metrics is None else self._metrics.seconds()
+        response = await self._taken(request)
+        if self._metrics is not None:
+            self._metrics.answered(response.status_code, began)
+        return response
+
+    async def _taken(self, request: Request) -> Response:
         held = [0]
         try:
             self._admit(request)
@@ -229,7 +247,7 @@ class Intake:
         try:
             future: Future[Kept] = self._writer.submit(bodies, rejects)
             # Shielded: what is queued is written, whether or not the sender waits for the answer.
-            return await asyncio.shield(asyncio.wrap_future(future))
+            kept = await asyncio.shield(asyncio.wrap_future(future))
         except QueueFull as error:
             raise _Refused(429, "busy", str(error), 1) from error
         except Stopped as error:
@@ -239,6 +257,9 @@ class Intake:
             raise _Refused(507 if error.full else 503, "log_unavailable", detail, 60) from error
         except HeadwayError as error:
             raise _Refused(503, "log_unavailable", "the log is damaged; nothing was kept", 60) from error
+        if self._metrics is not None:
+            self._metrics.kept(kept, rejects)
+        return kept
 
     async def _results(
         self, bodies: list[bytes], rejects: list[Reject], places: list[tuple[bool, int]], kept: Kept, request: Request

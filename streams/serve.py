@@ -20,7 +20,10 @@ from schemas.errors import WrongUsage
 from streams import clock
 from streams.access import Access
 from streams.closing import CloseRunner, Closing, EmbeddedArrivals
+from streams.health import Health, Watchdog
 from streams.intake import Intake, Limits
+from streams.intake_metrics import IntakeMetrics
+from streams.metrics import Metrics
 from streams.provisional import Counted, Overlay
 from streams.schedule import ClosingTimes
 from streams.sqlite_log import EmbeddedLogs
@@ -73,6 +76,9 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
     times: ClosingTimes = field(default_factory=ClosingTimes)
     tick_seconds: float = 5.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    """None: metrics are not served; 0: at any free port."""
 
 
 class _Server(uvicorn.Server):
@@ -93,6 +99,8 @@ class Serving:
         judge: Callable[[bytes], bytes],
         now: Callable[[], datetime] = clock.now,
         open_beside: Callable[[EmbeddedLogs], Beside] | None = None,
+        attempted: Callable[[float, bool], None] = lambda *_: None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Opens the log and the socket; raises WrongUsage, BadContents or LogUnavailable with nothing left open."""
         access = Access.on(options.host, options.tokens)
@@ -110,9 +118,19 @@ class Serving:
                 now,
                 clock.monotonic_seconds,
                 closed=lambda: self._closed(runner),
+                attempted=attempted,
                 tick_seconds=options.tick_seconds,
             )
-            self._intake = Intake(self.logs, self.overlay, judge, access, options.limits, self._problems)
+            metrics = metrics or Metrics("serve")
+            watchdog = Watchdog(clock.monotonic_seconds, lambda: now().timestamp())
+            counts = IntakeMetrics(metrics, watchdog, clock.monotonic_seconds)
+            self._intake = Intake(self.logs, self.overlay, judge, access, options.limits, self._problems, counts)
+            self.health: Health | None = None
+            if options.metrics_port is not None:
+                self.health = Health(options.metrics_host, options.metrics_port, watchdog, self._intake.problems, metrics)
+                opened.callback(self.health.close)
+                metrics.follow("headway_lag_records", lambda: self._intake.pending)
+                metrics.follow("headway_leads", lambda: 1.0)
             self._socket = _listen(options.host, options.port)
             opened.callback(self._socket.close)
             config = uvicorn.Config(
@@ -166,9 +184,11 @@ def serve(
     judge: Callable[[bytes], bytes],
     announce: Callable[[str], None],
     open_beside: Callable[[EmbeddedLogs], Beside] | None = None,
+    attempted: Callable[[float, bool], None] = lambda *_: None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `announce` is told the URL once connections are taken."""
-    serving = Serving(options, open_runner, judge, open_beside=open_beside)
+    serving = Serving(options, open_runner, judge, open_beside=open_beside, attempted=attempted, metrics=metrics)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: serving.stop())

@@ -60,6 +60,9 @@ class Metrics(Protocol):
     def answered(self, appended: float) -> None:
         """Its reading is in the log now."""
 
+    def recovered(self, seconds: float) -> None:
+        """All of the newest assignment was read so long after it."""
+
 
 class _Enough(Exception):
     """Dead letters are to be published before more is read."""
@@ -88,6 +91,8 @@ class Intake:
         self._open: set[int] = set()
         self._read: set[int] = set()
         """Those that were open once since they came to this worker."""
+        self._unread_since: float | None = None
+        """Since when not all of them were."""
         self._partly_since: float | None = None
         """Since when not all of them are open."""
         self._opened = asyncio.Condition()
@@ -147,6 +152,7 @@ class Intake:
                 self._desk.park(partition)
         self.owned = frozenset(partitions)
         self._delivered.clear()
+        self._unread_since = self._seconds()
         self._look.set()
         async with self._opened:
             self._opened.notify_all()
@@ -298,6 +304,9 @@ class Intake:
                 self._awaited.pop(partition, None)
         if self.owned - self._open:
             self._look.set()
+        elif self._unread_since is not None:
+            self._metrics.recovered(self._seconds() - self._unread_since)
+            self._unread_since = None
         async with self._opened:
             self._opened.notify_all()
 

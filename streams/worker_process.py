@@ -12,13 +12,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.errors import BrokenPromise, HeadwayError
 from streams import clock, topology
 from streams.control_follower import ControlFollower
 from streams.faust_app import Supervisor, make_app
 from streams.health import Health, Watchdog
+from streams.metrics import Metrics
 from streams.worker import Record
 from streams.worker_intake import Intake
 
@@ -38,20 +38,14 @@ RETRY_SECONDS = 2.0
 _log = logging.getLogger("headway.worker")
 
 
-class _Metrics:
-    """Declared once; never a URN."""
+class _Counts:
+    """What a worker's intake counts, of the declared metrics."""
 
-    def __init__(self, health: Health, partitions: Callable[[], float]) -> None:
-        r = health.registry
-        self._registers = Counter("headway_registers_total", "Records of the register log taken in.", registry=r)
-        self._rejected = Counter("headway_registers_rejected_total", "Records rejected.", ["reason"], registry=r)
-        self._provisional = Histogram(
-            "headway_provisional_seconds",
-            "From a register's append to its provisional reading's.",
-            registry=r,
-            buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 5, 10, 30),
-        )
-        Gauge("headway_partitions_owned", "Partitions of the register log.", registry=r).set_function(partitions)
+    def __init__(self, metrics: Metrics) -> None:
+        self._registers = metrics.counter("headway_registers_total")
+        self._rejected = metrics.counter("headway_registers_rejected_total")
+        self._provisional = metrics.histogram("headway_provisional_seconds")
+        self._recovery = metrics.gauge("headway_recovery_seconds")
 
     def taken(self, records: int) -> None:
         self._registers.inc(records)
@@ -61,6 +55,9 @@ class _Metrics:
 
     def answered(self, appended: float) -> None:
         self._provisional.observe(max(0.0, clock.now().timestamp() - appended))
+
+    def recovered(self, seconds: float) -> None:
+        self._recovery.set(seconds)
 
 
 class _Worker:
@@ -74,7 +71,9 @@ class _Worker:
         self._watchdog = Watchdog(clock.monotonic_seconds, lambda: clock.now().timestamp())
         self._problems: dict[str, str] = {}
         self._intake: Intake | None = None
-        self.health = Health(settings.metrics_host, settings.metrics_port, self._watchdog, self._not_ready)
+        self._metrics = Metrics("worker")
+        self.health = Health(settings.metrics_host, settings.metrics_port, self._watchdog, self._not_ready, self._metrics)
+        self._metrics.follow("headway_partitions_owned", lambda: float(len(self._intake.owned)) if self._intake else 0.0)
         self._topics = {log: self._topic(log) for log in (topology.REGISTERS, topology.PROVISIONAL, topology.REJECTS)}
 
     def _topic(self, log: topology.Log) -> Any:  # noqa: ANN401 (Faust's own types are opaque)
@@ -94,7 +93,7 @@ class _Worker:
     def _begun(self) -> Intake:
         """Made in the event loop, where it belongs."""
         if self._intake is None:
-            metrics = _Metrics(self.health, lambda: float(len(self._intake.owned)) if self._intake else 0.0)
+            metrics = _Counts(self._metrics)
             fail, seconds = self.supervisor.fail, clock.monotonic_seconds
             self._intake = Intake(self._settings, self._post, fail, self._watchdog, metrics, seconds)
         return self._intake

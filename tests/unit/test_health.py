@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from prometheus_client import Counter
+from prometheus_client import generate_latest
 
 from schemas.errors import WrongUsage
 from streams.health import Health, Watchdog
+from streams.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ REASONS: list[str] = []
 @pytest.fixture
 def health(watchdog: Watchdog) -> Iterator[Health]:
     REASONS.clear()
-    made = Health("127.0.0.1", 0, watchdog, lambda: list(REASONS))
+    made = Health("127.0.0.1", 0, watchdog, lambda: list(REASONS), Metrics("worker"))
     yield made
     made.close()
 
@@ -95,12 +96,14 @@ def test_ready_names_every_reason(health: Health) -> None:
 
 
 def test_metrics_are_of_its_own_registry(health: Health, watchdog: Watchdog, clock: _Clock) -> None:
-    Counter("headway_test", "Nothing.", registry=health.registry).inc()
+    metrics = Metrics("worker")
+    metrics.counter("headway_registers_total").inc()
+    assert b"headway_registers_total 1.0" in generate_latest(metrics.registry)
     watchdog.waits(12)
     lines = get(health, "/metrics").text.splitlines()
-    assert "headway_test_total 1.0" in lines
+    assert "headway_registers_total 0.0" in lines
     assert "headway_lag_records 12.0" in lines
-    said = {line.split()[0]: float(line.split()[1]) for line in lines if not line.startswith("#")}
+    said = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
     assert said["headway_last_progress_timestamp_seconds"] == 1.7e9 + clock()
     assert not [line for line in lines if line.startswith("python_")]
     assert get(health, "/").status_code == httpx.codes.NOT_FOUND
@@ -131,4 +134,4 @@ def test_a_client_that_says_nothing_holds_nobody_up(health: Health) -> None:
 
 def test_a_port_that_is_taken_is_a_wrong_setting(health: Health, watchdog: Watchdog) -> None:
     with pytest.raises(WrongUsage, match="HEADWAY_METRICS_PORT"):
-        Health("127.0.0.1", health.port, watchdog, list)
+        Health("127.0.0.1", health.port, watchdog, list, Metrics("worker"))

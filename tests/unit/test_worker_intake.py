@@ -28,6 +28,9 @@ class Counts:
     def answered(self, appended: float) -> None:
         """The same."""
 
+    def recovered(self, seconds: float) -> None:
+        """The same."""
+
 
 def test_answers_wait_for_partitions_that_are_being_read_but_not_for_ever() -> None:
     now, posted = [100.0], list[Outgoing]()
