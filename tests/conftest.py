@@ -21,9 +21,9 @@ def postgres() -> Iterator[Server]:
     yield from server()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty casebook, once of each kind."""
+    """An empty casebook, once of each kind; the fast tests take SQLite alone."""
     name = str(tmp_path / "casebook.db") if request.param == "sqlite" else request.getfixturevalue("postgres").fresh()
     with closing(Database(name)) as made:
         made.migrate()
