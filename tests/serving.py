@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from streams.metrics import Metrics
     from streams.sqlite_log import EmbeddedLogs
 
 __all__ = ["FIRST_DAY", "URNS", "WrittenDown", "eventually", "judge", "options", "register", "running"]
@@ -87,9 +88,9 @@ class WrittenDown:
 
 
 @contextmanager
-def running(options: ServeOptions, now: Callable[[], datetime]) -> Iterator[Serving]:
+def running(options: ServeOptions, now: Callable[[], datetime], metrics: Metrics | None = None) -> Iterator[Serving]:
     """Serve from a thread; stopped and closed at the end."""
-    serving = Serving(options, WrittenDown, judge, now)
+    serving = Serving(options, WrittenDown, judge, now, metrics=metrics)
     thread = threading.Thread(target=serving.run)
     thread.start()
     try:
