@@ -199,6 +199,7 @@ def lines(found: list[tuple[Goal, str]]) -> list[str]:
     unknown = [pair for pair in found if pair[0].met is None]
     close = sum(goal.close for goal, _ in missed)
     text = [
+        *("---", "hide:", "  - toc", "---", ""),
         "# The goals",
         "",
         "Every goal of the specification, what was measured, and an oracle or another method beside it.",
@@ -211,8 +212,14 @@ def lines(found: list[tuple[Goal, str]]) -> list[str]:
     ]
     for title, pairs in (("Missed", missed), ("Not measured", unknown), ("Met", [p for p in found if p[0].met])):
         if pairs:
-            text += ["", f"## {title}", "", table([row_of(goal) | {"page": f"[{page}]({page}.md)"} for goal, page in pairs])]
+            text += ["", f"## {title}", "", table([_brief(goal, page) for goal, page in pairs])]
     return [*text, ""]
+
+
+def _brief(goal: Goal, page: str) -> Row:
+    """Few columns, so that a page of this width can be read."""
+    last = {"oracle or other": goal.oracle, "": f"{verdict(goal)} ([{page}]({page}.md))"}
+    return {"goal and figure": f"**{goal.name}** {goal.what}", "asked": goal.goal, "measured": goal.measured, **last}
 
 
 def row_of(goal: Goal) -> Row:

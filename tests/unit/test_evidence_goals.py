@@ -40,7 +40,7 @@ def test_a_lower_bound_and_a_unit() -> None:
 def test_misses_stand_first_and_what_is_not_there_is_not_met() -> None:
     met, missed, unknown = (Goal("G1", word, "≤ 1", "1", "–", held) for word, held in (("a", True), ("b", False), ("c", None)))
     text = "\n".join(goals.lines([(met, "x"), (missed, "x"), (unknown, "x")]))
-    assert text.index("| b |") < text.index("| c |") < text.index("| a |")
+    assert text.index("** b |") < text.index("** c |") < text.index("** a |")
     assert "Of 3 figures 1 miss" in text
     assert "1 was not measured" in text
     assert goals.beside("G1", "a", None, most=1.0).met is None
