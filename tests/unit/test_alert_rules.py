@@ -99,25 +99,25 @@ def test_a_real_prometheus_evaluates_every_rule_to_data(tmp_path: Path) -> None:
             try:
                 api = f"http://127.0.0.1:{port}/api/v1"
                 for name in NAMES:
-                    eventually(_has_data(api, name))
-                eventually(lambda: all(rule["health"] == "ok" for rule in _rules(api)))
-                states = {rule["name"]: rule["state"] for rule in _rules(api)}
+                    eventually(has_data(api, name))
+                eventually(lambda: all(rule["health"] == "ok" for rule in rules(api)))
+                states = {rule["name"]: rule["state"] for rule in rules(api)}
                 assert set(states) == {rule["alert"] for rule in RULES}
-                eventually(lambda: {r["name"] for r in _rules(api) if r["state"] == "pending"} == {"HeadwayRegistersMissing"})
+                eventually(lambda: {r["name"] for r in rules(api) if r["state"] == "pending"} == {"HeadwayRegistersMissing"})
             finally:
                 process.terminate()
 
 
-def _has_data(api: str, query: str) -> Callable[[], bool]:
+def has_data(api: str, query: str) -> Callable[[], bool]:
     def look() -> bool:
-        with suppress(httpx.TransportError):
-            said = httpx.get(f"{api}/query", params={"query": query}).json()
+        with suppress(httpx.HTTPError):  # While it starts it refuses, or answers 503 in plain text.
+            said = httpx.get(f"{api}/query", params={"query": query}).raise_for_status().json()
             return bool(said.get("data", {}).get("result"))
         return False
 
     return look
 
 
-def _rules(api: str) -> list[dict[str, Any]]:
+def rules(api: str) -> list[dict[str, Any]]:
     groups = httpx.get(f"{api}/rules").json()["data"]["groups"]
     return [rule for group in groups for rule in group["rules"]]
