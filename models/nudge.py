@@ -90,7 +90,7 @@ def decide_nudge(moment: datetime, week: Week) -> Decision:
         Silence.SENT_THIS_WEEK: any(sent.week == iso_week(moment) for sent in week.sent),
         Silence.NOTHING_NEW: not new,
     }
-    held = (
+    held: tuple[Hold | Silent | Silence, ...] = (
         *held_by(Message.NUDGE, week.standing),
         *silent_at(moment, week.terms),
         *(silence for silence in Silence if silences[silence]),
