@@ -114,7 +114,18 @@ class Closer:
         return self._logs.ends()
 
     def request(self, day: date, positions: Mapping[str, int]) -> Requested:
-        """The request to close a day at these positions, after the newest close."""
+        """The request to close a day at these positions, after the newest close.
+
+        Raises BadContents where a log ends before the newest close's position: it is another log, or has lost its end.
+        """
+        last = self.chain.completed[-1][0].positions if self.chain.completed else {}
+        for place, reached in sorted(last.items()):
+            if positions.get(place, 0) < reached:
+                raise BadContents(
+                    f"{place} ends at {positions.get(place, 0)}, but the last close came to {reached}",
+                    file="the logs",
+                    remedy="Is it the same log? One that was made anew needs a control log that begins anew too",
+                )
         return Requested(
             previous=self.chain.newest,
             number=len(self.chain.completed) + 1,

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from models.parameters import Parameters
+    from streams.chain import Chain
     from streams.live_settings import LiveSettings
 
-__all__ = ["run_closer"]
+__all__ = ["heard", "run_closer"]
 
 TICK_SECONDS = 5.0
 START_PAUSE_SECONDS = 2.0
@@ -52,6 +53,7 @@ class _Thread:
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="headway-closes", daemon=True)
         self._segments: Segments | None = None
+        self._heard: tuple[str, tuple[tuple[str, int], ...]] = ("", ())
         self.leads = False
         self.problem: str | None = "starting"
 
@@ -59,7 +61,12 @@ class _Thread:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was written to the control log, or who leads has changed: look now, forget any pause."""
+        """Something was written to the control log, perhaps by ourselves: look now."""
+        self._wake.set()
+
+    def lead(self, *, leads: bool) -> None:
+        """Who leads has changed: look now, forget any pause."""
+        self.leads = leads
         if self._closing is not None:
             self._closing.wake()
         self._wake.set()
@@ -97,9 +104,14 @@ class _Thread:
             self.problem = None
             self._watchdog.waits(0)
             return
+        if closing.pauses:
+            closer.catch_up()
+            if heard(closer.chain) != self._heard:  # Somebody asked for a close, or looked at the rejects.
+                closing.wake()
         while closing.step() is not None and not self._stopped.is_set():
             self._watchdog.progressed()
             gc.collect()
+        self._heard = heard(closer.chain)
         self.problem = closing.problem
         self._watchdog.waits(int(closer.chain.open is not None))
 
@@ -117,6 +129,11 @@ class _Thread:
         self._closing = Closing(closer, arrivals, self._times, clock.now, clock.monotonic_seconds, attempted=said.attempted)
         self._closer = closer
         return closer
+
+
+def heard(chain: Chain) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """What of the control log ends a pause when it changes: the open request, and how far people have looked at the rejects."""
+    return ("" if chain.open is None else chain.open.close_id, tuple(sorted(chain.accepted.items())))
 
 
 def run_closer(settings: LiveSettings, at: Callable[[str], None] = lambda _: None) -> int:
@@ -143,9 +160,8 @@ def run_closer(settings: LiveSettings, at: Callable[[str], None] = lambda _: Non
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]  # the same
     async def assigned(_: Any, assigned: Any, **__: Any) -> None:  # noqa: ANN401 (the same)
-        thread.leads = any(partition.topic == settings.topic(topology.CONTROL) for partition in assigned)
+        thread.lead(leads=any(partition.topic == settings.topic(topology.CONTROL) for partition in assigned))
         _log.info("this closer %s", "leads" if thread.leads else "follows")
-        thread.wake()
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]  # the same
     async def revoked(_: Any, revoked: Any, **__: Any) -> None:  # noqa: ANN401 (the same)

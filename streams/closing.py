@@ -23,6 +23,8 @@ __all__ = ["Arrivals", "CloseRunner", "Closing", "EmbeddedArrivals"]
 
 ATTEMPTS_MAX = 5
 PAUSES_SECONDS = (2.0, 10.0, 60.0, 300.0)
+OTHERS_SECONDS_MAX = 600.0
+"""So long an undecided close of other rules is left to whoever asked for it."""
 ABANDONED_PAUSE_SECONDS = 3600.0
 
 _log = logging.getLogger("headway.closing")
@@ -102,6 +104,7 @@ class Closing:
         self._monotonic, self._tick_seconds = monotonic_seconds, tick_seconds
         self._finished_at: dict[int, datetime] = {}
         self._failures, self._not_before = 0, 0.0
+        self._others_since: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="headway-closing", daemon=True)
         self.problem: str | None = None
@@ -121,9 +124,14 @@ class Closing:
         """Forget the pause after a failure, so that the next look tries again."""
         self._not_before = 0.0
 
+    @property
+    def pauses(self) -> bool:
+        """Whether a failure is being waited out."""
+        return self._monotonic() < self._not_before
+
     def step(self) -> CloseOrder | None:
         """One look at the clock: close what is due, if anything; the order that was carried out."""
-        if self._monotonic() < self._not_before:
+        if self.pauses:
             return None
         order: CloseOrder | None = None
         began = self._monotonic()
@@ -142,7 +150,7 @@ class Closing:
             self._runner.close(order.day, order.positions)
         except OtherRules as error:
             _log.warning("%s", error)
-            self.problem, self._not_before = str(error), self._monotonic() + PAUSES_SECONDS[1]
+            self._leave_alone(error)
             return None
         except Exception as error:  # noqa: BLE001 (its fate: logged, shown on /ready, tried again with pauses, then abandoned)
             self._attempted(self._monotonic() - began, False)
@@ -152,10 +160,19 @@ class Closing:
 
     def _done(self, order: CloseOrder, began: float) -> CloseOrder:
         self._attempted(self._monotonic() - began, True)
-        self._failures, self.problem = 0, None
+        self._failures, self._others_since, self.problem = 0, None, None
         self._finished_at = {len(self._runner.completed()) - 1: self._now()}
         self._closed()
         return order
+
+    def _leave_alone(self, error: OtherRules) -> None:
+        """A close of other rules is another closer's, for a while: if none carries it out, it must not stand in the way for ever."""
+        self.problem, self._not_before = str(error), self._monotonic() + PAUSES_SECONDS[1]
+        if self._others_since is None:
+            self._others_since = self._monotonic()
+        elif self._monotonic() - self._others_since >= OTHERS_SECONDS_MAX:
+            self._others_since = None
+            self._runner.abandon(f"{error}; nobody carried it out for {OTHERS_SECONDS_MAX / 60:.0f} minutes")
 
     def _failed(self, order: CloseOrder | None, error: Exception) -> None:
         """Pause and try again; after five failures, or at once where only a person can help, give the close up. While the

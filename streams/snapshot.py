@@ -1,8 +1,9 @@
 """The register log as segments on disk: a cache of what was read from it, one file for each stretch between two closes.
 
-A segment names its format, cluster and topics, the positions it begins and ends at, and the SHA-256 of its columns. Segments
-count only as an unbroken chain from the beginning; the first that is torn, foreign, of another format or out of the chain ends
-it, and what follows is read from the log again. Nothing is ever repaired, and all of it may be deleted at any moment.
+A segment begins with the SHA-256 of all that follows: its format, cluster and topics, the positions it begins and ends at, and
+its columns. Segments count only as an unbroken chain from the beginning; the first that is torn, foreign, of another format or
+out of the chain ends it, and what follows is read from the log again. Nothing is ever repaired, and all of it may be deleted at
+any moment.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "SEGMENT_REGISTERS", "Segments", "Stretch"]
 
-FORMAT = 1
+FORMAT = 2
 """Changes with the layout of a batch's columns, or with the numbers of codes and year groups."""
 
 SEGMENT_REGISTERS = 500_000
@@ -76,14 +77,11 @@ class Segments:
         number = 0
         for path in self._paths():
             held = self._header(path)
-            if held is None or not _within(held["end"], begin):
+            if held is None or not _within(held.get("end", {}), begin):
                 path.unlink()
             else:
                 number += 1
         columns = [np.ascontiguousarray(getattr(batch, name), dtype) for name, dtype in _COLUMNS.items()]
-        digest = hashlib.sha256()
-        for column in columns:
-            digest.update(column.data)
         header = {
             "format": FORMAT,
             "identity": self._identity,
@@ -91,11 +89,14 @@ class Segments:
             "end": dict(end),
             "sources": list(batch.sources),
             "lengths": [len(column) for column in columns],
-            "sha256": digest.hexdigest(),
         }
+        line = json.dumps(header, sort_keys=True).encode() + b"\n"
+        digest = hashlib.sha256(line)
+        for column in columns:
+            digest.update(column.data)
         part = self._directory / "part"
         with part.open("wb") as file:
-            file.write(json.dumps(header, sort_keys=True).encode() + b"\n")
+            file.write(digest.hexdigest().encode() + b"\n" + line)
             for column in columns:
                 self._at("snapshot")
                 file.write(column.data)
@@ -108,6 +109,7 @@ class Segments:
 
     def _header(self, path: Path) -> dict[str, Any] | None:
         with path.open("rb") as file:
+            file.readline()
             return self._mine(file.readline())
 
     def _mine(self, line: bytes) -> dict[str, Any] | None:
@@ -120,10 +122,12 @@ class Segments:
         return header
 
     def _read(self, path: Path) -> tuple[dict[str, int], dict[str, int], Batch] | None:
-        content = path.read_bytes()
+        digest, _, content = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(content).hexdigest().encode() != digest:
+            return None
         line, _, body = content.partition(b"\n")
         header = self._mine(line)
-        if header is None or hashlib.sha256(body).hexdigest() != header["sha256"]:
+        if header is None:
             return None
         columns, begin = {}, 0
         for (name, dtype), length in zip(_COLUMNS.items(), header["lengths"], strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import date, timedelta
@@ -183,7 +184,7 @@ def test_segments_give_back_what_was_kept_up_to_a_position(kept: tuple[Path, lis
     segments.close()
 
 
-@pytest.mark.parametrize("harm", ["torn", "flipped", "gone", "junk", "foreign", "another format"])
+@pytest.mark.parametrize("harm", ["torn", "flipped", "position", "length", "gone", "junk", "foreign", "another format"])
 def test_a_segment_that_is_not_whole_and_ours_ends_the_chain(kept: tuple[Path, list[Batch]], harm: str) -> None:
     folder, batches = kept
     second = sorted(folder.glob("*.segment"))[1]
@@ -193,14 +194,25 @@ def test_a_segment_that_is_not_whole_and_ours_ends_the_chain(kept: tuple[Path, l
     elif harm == "flipped":
         content[-1] ^= 1
         second.write_bytes(content)
+    elif harm == "position":
+        assert content.count(b'"t/0": 20') == 1
+        second.write_bytes(content.replace(b'"t/0": 20', b'"t/0": 24'))
+    elif harm == "length":
+        second.write_bytes(content.replace(b'"lengths": [', b'"lengths": [9'))
     elif harm == "gone":
         second.unlink()
     elif harm == "junk":
         second.write_bytes(b"\x00" * 100)
     elif harm == "another format":
-        second.write_bytes(content.replace(b'"format": 1', b'"format": 9'))
+        second.write_bytes(_sealed(content.replace(b'"format": 2', b'"format": 9')))
     identity = {"cluster": "another"} if harm == "foreign" else None
     assert _loaded(folder, identity=identity) == ([] if harm == "foreign" else [(10, len(batches[0]))])
+
+
+def _sealed(content: bytearray) -> bytes:
+    """With the digest of what it says now."""
+    said = bytes(content).partition(b"\n")[2]
+    return hashlib.sha256(said).hexdigest().encode() + b"\n" + said
 
 
 def test_a_new_segment_takes_the_place_of_those_it_does_not_follow(kept: tuple[Path, list[Batch]]) -> None:

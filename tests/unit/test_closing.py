@@ -15,12 +15,20 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from models.parameters import Budget, Parameters
+from schemas.control import Abandoned, RejectsAccepted, Requested
 from schemas.errors import BadContents, HeadwayError, WrongUsage
+from streams.chain import Chain
+from streams.closer import OtherRules
+from streams.closer_process import heard
 from streams.closing import Closing, EmbeddedArrivals
 from streams.provisional import Overlay
+from streams.reference import read_reference
+from streams.runner import EmbeddedRunner
 from streams.schedule import ClosingTimes
 from streams.sqlite_log import EmbeddedLogs
 from tests.serving import FIRST_DAY, WrittenDown, eventually, judge, options, register, running
+from tests.streams_of_registers import line, small_year, write_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,3 +211,56 @@ def test_a_stopped_process_ends_well_and_leaves_the_log_whole(tmp_path: Path, nu
     logs = EmbeddedLogs(tmp_path / "headway.db")
     assert logs.end_positions()["register"] == 1
     logs.close()
+
+
+def test_a_close_of_other_rules_is_left_alone_for_ten_minutes_and_then_given_up(at: _Closing) -> None:
+    at.add()
+    at.now = EVENING
+    while not at.runner.abandoned:
+        at.runner.faults = [OtherRules("requested by engine 9; this is engine 1, and leaves it alone")]
+        assert at.step() is None
+        assert at.closing.problem is not None
+        assert "leaves it alone" in at.closing.problem
+        at.seconds += 5
+        assert at.seconds < 700
+    assert at.seconds >= 600
+    assert "nobody carried it out for 10 minutes" in at.runner.abandoned[0]
+    at.runner.faults = []
+    at.seconds += 60
+    assert at.step() == (FIRST_DAY, False)
+
+
+def test_no_close_is_asked_for_where_a_log_is_shorter_than_at_the_last_one(tmp_path: Path) -> None:
+    year = small_year(1, days=6, schools=12)
+    write_reference(year, tmp_path)
+    reference = read_reference(*(tmp_path / f"{name}.csv" for name in ("schools", "targets", "calendar")))
+    with closing(EmbeddedLogs(tmp_path / "headway.db", now=lambda: EVENING)) as logs:
+        logs.append_registers([judge(line(event)) for event in year.events])
+        runner = EmbeddedRunner(logs, reference, Parameters(), Budget.of_rate(0.5), lambda: EVENING)
+        ends = logs.end_positions()
+        runner.close(date(2026, 9, 7), ends)
+        with pytest.raises(BadContents, match="the last close came to"):
+            runner.request(date(2026, 9, 8), ends | {"register": ends["register"] - 1})
+        assert runner.request(date(2026, 9, 8), ends).number == 2
+
+
+def test_what_a_closer_wrote_itself_does_not_end_its_pause() -> None:
+    chain = Chain()
+    request = Requested(
+        previous=None,
+        number=1,
+        day=FIRST_DAY,
+        positions={"register": 1},
+        reference_version="r",
+        parameters_digest="p",
+        engine_version="e",
+    )
+    assert heard(chain) == heard(chain)
+    before = heard(chain)
+    chain.add(request)
+    asked = heard(chain)
+    assert asked != before, "somebody asks for a close"
+    chain.add(Abandoned(close_id=request.close_id, reason="too many rejects"))
+    assert heard(chain) == before, "our own request, given up"
+    chain.add(RejectsAccepted(by="ops-1", reason="looked at", positions={"register": 1}, at=EVENING))
+    assert heard(chain) != before, "a person has looked at the rejects"
