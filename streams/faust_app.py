@@ -119,6 +119,11 @@ class Supervisor:
         if self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the app is being stopped: what it does may be cut off anywhere, and that is no failure."""
+        return self.failure is not None or (self._stop is not None and self._stop.is_set())
+
     def run(self) -> int:
         """0 after a signal, 1 after a failure."""
         gc.freeze()

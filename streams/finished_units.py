@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,8 +93,15 @@ def finish(
 
 
 def _leave_to_the_parent() -> None:
-    """A process of the pool ends its unit when Ctrl-C is pressed; its parent asks for no other."""
+    """A process of the pool ends its unit when Ctrl-C is pressed, since its parent asks for no other; it outlives no parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)  # It holds nothing that is not a whole file.
 
 
 def _save(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:

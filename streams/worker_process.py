@@ -151,13 +151,16 @@ class _Worker:
             self._broken(what.__name__.strip("_"), error)
 
     def _broken(self, doing: str, error: Exception) -> None:
+        if self.supervisor.stopping:
+            _log.info("%s was cut off by the stop (%s)", doing, type(error).__name__)
+            return
         _log.error("%s failed", doing, exc_info=error)
         self.supervisor.fail(f"{doing} failed ({type(error).__name__})")
 
     async def _for_ever(self, what: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
         """Do it again and again; the outside world is shown on /ready and tried again, anything else ends the process."""
         name = what.__name__
-        while True:
+        while not self.supervisor.stopping:
             try:
                 await what()
             except BrokenPromise as error:

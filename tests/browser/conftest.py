@@ -48,8 +48,9 @@ def axe() -> str:
     return source.read_text("utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one file only: while Playwright's event loop runs in this thread, no other test can run one."""
     if not CHROMIUM.is_file():
         _without(f"browser at {CHROMIUM}")
     from playwright.sync_api import sync_playwright
