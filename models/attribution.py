@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.changed_registers import changed_since
 from models.evidence import Window, windows
 from models.school_cells import ABSENCE_CODES, CellReader, Registers
 from models.year_group_evidence import group_expected
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from models.close import YearModel
+    from models.evidence import Evidence
     from models.numbers import Floats, Ints
     from models.panel import Panel
     from models.school_cells import SchoolCells
@@ -156,6 +158,10 @@ class Attributor:
             out |= _excess(window, later, split)
         out |= {"common": later.common_millionths, "own": later.excess_millionths}
         return Parts(out, self.leading(chart, school, onset))
+
+    def changed_since(self, opened: int, *, school: int | None, area: int) -> Evidence:
+        """The registers that changed after deployment day `opened` (`models.changed_registers`)."""
+        return changed_since(self._model.deployment, self._panel, self._registers, opened, school=school, area=area)
 
     def year_group_parts(self, school: int, group: str, onset: int, seen: GroupDays) -> Parts:
         """The splits of a year group's excess over what it would have missed beside the rest of its school (chart G), from

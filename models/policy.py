@@ -150,10 +150,22 @@ def decide(
         alerts += _charts(say, "G", model.year_groups.statistic, budget, acknowledged, withheld)
     alerts += _sudden(say, withheld)
     alerts += _data(say)
+    alerts = [alert if alert.state is not AlertState.WITHDRAWN else _with_what_changed(say, alert) for alert in alerts]
     alerts.sort(key=lambda a: (a.kind, a.urn if a.urn is not None else -1, a.area or "", a.opened_on, a.state))
     for alert in alerts:
         said.add(alert)
     return Close(tuple(alerts), withheld)
+
+
+def _with_what_changed(say: _Say, alert: Alert) -> Alert:
+    """A withdrawal that names the registers that changed since the opening."""
+    if say.attributor is None:
+        return alert
+    here = say.model.deployment
+    school = None if alert.area is not None else int(np.searchsorted(here.urn, alert.urn or 0))
+    area = here.areas.index(alert.area) if alert.area is not None else int(here.area[school])
+    changed = say.attributor.changed_since(say.day_of(alert.opened_on), school=school, area=area)
+    return alert.model_copy(update={"evidence": {**alert.evidence, **changed}})
 
 
 def _school_index(say: _Say, key: Key) -> int | None:

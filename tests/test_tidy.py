@@ -98,6 +98,7 @@ def test_the_topology_fits_on_one_screen_and_every_step_exists() -> None:
         assert callable(reduce(getattr, name.split("."), importlib.import_module(module))), stage
 
 
+@pytest.mark.slow
 def test_one_file_reads_the_clock() -> None:
     readers = [p for p in python(*PACKAGES) if "time" in imported(p) or asks_the_time(p)]
     assert readers == [CLOCK]
@@ -119,6 +120,7 @@ def test_a_file_is_named_for_what_is_in_it() -> None:
     assert [p for p in python(*PACKAGES) if p.stem in NAMES_THAT_SAY_NOTHING] == []
 
 
+@pytest.mark.slow
 def test_a_function_fits_on_a_screen() -> None:
     long = [
         f"{p.relative_to(ROOT)}:{node.lineno} {node.name}"

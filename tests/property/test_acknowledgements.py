@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ _MOMENTS = st.from_regex(
 ) | st.text(max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=200) | _JSON.map(json.dumps).map(str.encode) | _CHANGED)
 def test_any_bytes_are_an_acknowledgement_or_a_named_reject(raw: bytes) -> None:

@@ -62,6 +62,7 @@ class _World:
         return [decode([self.lines[int(i)] for i in part]).batch for part in np.array_split(order, pieces)]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10_000), st.integers(1, 9))
 def test_closes_one_after_the_other_end_where_one_from_nothing_ends(seed: int, pieces: int) -> None:
@@ -77,6 +78,7 @@ def test_closes_one_after_the_other_end_where_one_from_nothing_ends(seed: int, p
     assert world.close(once, last).state_digest == said.state_digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settled_days", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(4))
 def test_hashes_kept_from_close_to_close_are_those_of_a_close_from_nothing(

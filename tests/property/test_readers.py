@@ -86,6 +86,7 @@ def lines(draw: st.DrawFn) -> bytes:
     return text.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
 
 
+@pytest.mark.slow
 @given(st.lists(lines(), max_size=8))
 @settings(max_examples=300, deadline=None)
 def test_the_quick_way_is_the_reference(some: list[bytes]) -> None:
@@ -152,6 +153,7 @@ def as_line(register: dict[str, Any]) -> bytes:
     return json.dumps({name: said[name] for name in FIELDS}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+@pytest.mark.slow
 @given(tables(), st.integers(1, 9), st.integers(1, 9), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_parquet_is_accepted_and_refused_like_the_lines_that_say_the_same(
@@ -175,6 +177,7 @@ _RIVALS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(_RIVALS, st.randoms())
 @settings(max_examples=100, deadline=None)
 def test_what_a_parquet_file_says_does_not_depend_on_the_order_of_its_registers(registers: list[dict[str, Any]], order: Any) -> None:

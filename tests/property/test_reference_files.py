@@ -98,6 +98,7 @@ _ROWS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(_ROWS, max_size=8).map(tuple))
 def test_school_days_equal_a_plain_restatement_of_the_contract(rows: tuple[CalendarRow, ...]) -> None:

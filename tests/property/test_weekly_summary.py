@@ -6,6 +6,7 @@ from datetime import date
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def _by_group(counts: list[WeekCount]) -> dict[tuple[str, str], dict[str, Any]]:
     return {(str(row["region_name"]), str(row["education_phase"])): row for row in named}
 
 
+@pytest.mark.slow
 @given(weeks)
 def test_no_group_under_ten_schools_is_shown_or_follows(counts: list[WeekCount]) -> None:
     rows = _by_group(counts)

@@ -66,6 +66,7 @@ def from_nothing(made: Deployment, registers: list[Register], block_days: int = 
     return course
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10_000), st.integers(1, 8))
 def test_any_order_of_arrival_with_repeats_and_deleted_checkpoints_ends_where_one_close_from_nothing_does(seed: int, pieces: int) -> None:
@@ -89,6 +90,7 @@ def _close(panels: Panels, made: Deployment, day: int) -> Closed:
     return panels.close(made.academic_year, int(made.days[day]), {}, Said)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10_000), st.sampled_from([1, 7]))
 def test_blocks_change_no_byte_and_neither_does_a_day_by_day_course(seed: int, block_days: int) -> None:
@@ -103,6 +105,7 @@ def test_blocks_change_no_byte_and_neither_does_a_day_by_day_course(seed: int, b
     assert of_course(course) == whole
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_panel_by_year_group_holds_what_the_winning_registers_say(seed: int) -> None:

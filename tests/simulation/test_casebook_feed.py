@@ -129,6 +129,7 @@ def _comparable(value: object) -> object:
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 5])
 def test_fed_after_each_close_after_restarts_or_all_at_once_the_cases_are_the_same(database: Database, tmp_path: Path, seed: int) -> None:
     with service(tmp_path / "one", database, seed) as here:
@@ -148,6 +149,7 @@ def test_fed_after_each_close_after_restarts_or_all_at_once_the_cases_are_the_sa
         assert len(kept["register"]) > 300
 
 
+@pytest.mark.slow
 def test_a_rebuild_gives_the_same_rows_and_leaves_what_people_did_alone(database: Database, tmp_path: Path) -> None:
     with service(tmp_path / "one", database) as here:
         here.members()
@@ -165,6 +167,7 @@ def test_a_rebuild_gives_the_same_rows_and_leaves_what_people_did_alone(database
         assert rows(database, *DERIVED) == derived
 
 
+@pytest.mark.slow
 def test_what_a_new_log_does_not_say_any_more_is_withdrawn_and_its_history_stays(database: Database, tmp_path: Path) -> None:
     """As after an upgrade whose engine, replaying the registers into a new log, gives fewer alerts."""
     with service(tmp_path / "one", database) as here:
@@ -192,6 +195,7 @@ def test_what_a_new_log_does_not_say_any_more_is_withdrawn_and_its_history_stays
         assert still <= {str(one) for one in said}
 
 
+@pytest.mark.slow
 def test_closing_a_case_reaches_the_next_close_and_a_replay_of_the_export_says_the_same(database: Database, tmp_path: Path) -> None:
     with service(tmp_path / "one", database) as here:
         here.members()
@@ -231,6 +235,7 @@ def test_closing_a_case_reaches_the_next_close_and_a_replay_of_the_export_says_t
         assert _replayed(here.reference, sessions, None) != digest, "or the acknowledgements would have changed nothing"
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_log_loses_no_acknowledgement_and_a_crash_doubles_none(database: Database, tmp_path: Path) -> None:
     from streams.sqlite_log import LogUnavailable
 

@@ -117,6 +117,7 @@ def _left(logs: EmbeddedLogs) -> _Said:
     return _Said(closes, list(logs.read_alerts()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_crash_between_any_two_writes_changes_no_published_byte(tmp_path: Path, seed: int) -> None:
     year = small_year(seed, days=12, schools=14)
@@ -132,6 +133,7 @@ def test_a_crash_between_any_two_writes_changes_no_published_byte(tmp_path: Path
         assert _Life(folder, year, reference, _Axe(at)).lived() == expected, f"seed {seed}, killed at {at}"
 
 
+@pytest.mark.slow
 def test_the_small_years_say_something_to_be_doubled(tmp_path: Path) -> None:
     said = 0
     for seed in range(3):

@@ -156,6 +156,7 @@ def opened(tmp_path: Path) -> Iterator[EmbeddedLogs]:
         yield logs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_closes_by_positions_say_what_a_replay_of_the_file_says(seed: int, tmp_path: Path, opened: EmbeddedLogs) -> None:
     world = _World.of(seed, tmp_path, days=36)
@@ -166,6 +167,7 @@ def test_closes_by_positions_say_what_a_replay_of_the_file_says(seed: int, tmp_p
     assert len(runner.chain.completed) == closes
 
 
+@pytest.mark.slow
 def test_these_years_hold_alerts_of_every_kind_and_fate(tmp_path: Path) -> None:
     said = []
     for seed in SEEDS:
@@ -177,6 +179,7 @@ def test_these_years_hold_alerts_of_every_kind_and_fate(tmp_path: Path) -> None:
     assert any(a["reason"] == "acknowledged" for a in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_restart_before_every_close_and_registers_sent_again_change_nothing(seed: int, tmp_path: Path) -> None:
     world = _World.of(seed, tmp_path, days=20)

@@ -74,6 +74,7 @@ def _requests(seed: int) -> list[list[dict[str, Any]]]:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_answered_register_is_in_the_log_once_after_kill_9(tmp_path: Path, seed: int) -> None:
     log = tmp_path / "headway.db"

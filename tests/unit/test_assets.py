@@ -14,6 +14,7 @@ CONSOLE = Path(__file__).parents[2] / "console"
 REQUIRED = os.environ.get("HEADWAY_REQUIRE_BROWSER") == "1"
 
 
+@pytest.mark.slow
 def test_the_style_sheet_reproduces(tmp_path: Path) -> None:
     """Needs Node and the packages of console/assets (`make assets` fetches them)."""
     if shutil.which("node") is None or not (CONSOLE / "assets/node_modules/sass").is_dir():

@@ -60,6 +60,7 @@ def run(events: list[Event], folder: Path, *, seed: int = 1, schools: int = 16, 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_every_split_of_every_published_alert_adds_up_to_its_excess(seed: int, tmp_path: Path) -> None:
     done = run(small_year(seed, schools=16, days=40).events, tmp_path, seed=seed, days=40)
@@ -77,6 +78,7 @@ def test_every_split_of_every_published_alert_adds_up_to_its_excess(seed: int, t
         assert {key.split(":")[0] for key in parts} <= {*SPLITS, "common", "own"}
 
 
+@pytest.mark.slow
 def test_a_reader_that_remembers_nothing_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = small_year(3, schools=16, days=40).events
     remembering = run(events, tmp_path, seed=3, days=40).alerts
@@ -266,6 +268,7 @@ def test_registers_that_are_not_the_panel_s_are_a_broken_promise(tmp_path: Path)
         Attributor(CellReader(HUB_DAYS), model, course.panel, wrong, model.through).parts("C", 0, 0)
 
 
+@pytest.mark.slow
 def test_an_update_says_when_the_leading_part_changes(tmp_path: Path) -> None:
     """Every record's leading part is the one published before, unless it says that it changed or the signal doubled."""
     done = run(small_year(2, schools=30, days=40).events, tmp_path, seed=2, schools=30, days=40)

@@ -82,6 +82,7 @@ def test_a_small_backtest_has_every_table_and_a_plot_with_words(simulated: Path)
     assert (simulated / "found_by_day.csv").read_text("utf-8").count("\n") == 81
 
 
+@pytest.mark.slow
 def test_two_jobs_and_a_run_that_was_stopped_half_way_give_the_same_bytes(simulated: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
     run(*SMALL, *DRIFTS, "--jobs", "2", "--out", str(out))
@@ -95,6 +96,7 @@ def test_two_jobs_and_a_run_that_was_stopped_half_way_give_the_same_bytes(simula
     assert without_command(out) == without_command(simulated)
 
 
+@pytest.mark.slow
 def test_other_drifts_change_nothing_of_a_year(simulated: Path, tmp_path: Path) -> None:
     run(*SMALL, "--drift", "check", "--out", str(tmp_path))
     for name in ("null-0001.npz", "check-0000.npz"):
@@ -135,6 +137,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(written.sessions), *references]
 
 
+@pytest.mark.slow
 def test_drifts_are_planted_in_the_users_own_year(own: list[str], tmp_path: Path) -> None:
     drifts = ["--drift", "step:5", "--drift", "shock", "--drift", "missing"]
     result = run(*own, *drifts, "--methods", "ours,page-hinkley-peers", "--years", "3", "--out", str(tmp_path / "once"))

@@ -62,6 +62,7 @@ def test_the_table_is_one_that_a_replay_takes_and_says_what_made_it(made: Path) 
     assert law["rates"][0]["counted"] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_what_was_stopped_goes_on_and_ends_in_the_same_bytes(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[int] = []
     plain = null_years.null_year
@@ -85,6 +86,7 @@ def test_what_was_stopped_goes_on_and_ends_in_the_same_bytes(made: Path, tmp_pat
     assert (tmp_path / "t.toml").read_bytes() == (made / "t.toml").read_bytes()
 
 
+@pytest.mark.slow
 def test_processes_change_no_byte(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "t.toml.years", tmp_path / "years")
     for number in (0, 3):

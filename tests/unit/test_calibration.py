@@ -100,6 +100,7 @@ def test_a_peak_is_on_a_scored_day_after_warm_up_the_last_ten_days_included() ->
     assert peaks_of(model, "G")[:3].tolist() == [0.5, 0.5, 7.0]
 
 
+@pytest.mark.slow
 def test_a_year_follows_from_seed_and_number_alone() -> None:
     plan = NullYears(1, Parameters(), charts=("T", "C"))
     one, again, other = null_year(plan, 3), null_year(plan, 3), null_year(plan, 4)
@@ -159,6 +160,7 @@ def test_year_groups_are_matched_too() -> None:
     assert contrast - plain_sd[secondary] ** 2 * (1 + 1 / 4) == pytest.approx(0.08 - 0.015)
 
 
+@pytest.mark.slow
 def test_the_limits_of_shipped_and_fitted_tables_are_close() -> None:
     """12 null years of 400 schools put the shipped .5 limit of all schools at .5 first passages, within 4 standard errors."""
     years = [null_year(NullYears(77, Parameters()), i) for i in range(12)]

@@ -72,6 +72,7 @@ def _everywhere(seat: Seat) -> Iterator[str]:
     yield from (f"/cases/{case}", f"/cases/{case}/then-and-now", f"/schools/{URN}", f"/analysis/weekly.csv?week={day(1)}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["bob", "head of another school", "head of another hub", "ana", "ops", None])
 def test_nobody_else_sees_it_anywhere(seat: Seat, who: str | None, caplog: pytest.LogCaptureFixture) -> None:
     names = {"head of another school": f"head {HUB_A[1]}", "head of another hub": f"head {HUB_B[0]}"}

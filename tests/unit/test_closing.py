@@ -190,6 +190,7 @@ def test_a_taken_port_is_named_and_leaves_the_log_free(tmp_path: Path) -> None:
     EmbeddedLogs(tmp_path / "two" / "headway.db").close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_process_ends_well_and_leaves_the_log_whole(tmp_path: Path, number: int) -> None:
     root = Path(__file__).parents[2]

@@ -151,6 +151,7 @@ def test_what_changed_meanwhile_is_not_done_unseen(book: Book) -> None:
     assert "kept words</textarea>" in late.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "fields", "said"),
     [
@@ -264,6 +265,7 @@ def test_the_weekly_file_is_a_safe_download(book: Book) -> None:
     assert all(",c,c,c" in row for row in rows if ",Regional," in row), "five schools a region"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("week", ["", "9999-12-31", "0001-01-01x", "2026-13-01", "2026-W48", "\u0662\u0660\u0662\u0666-01-01", "1e9"])
 def test_a_week_that_is_none_is_not_here(book: Book, week: str) -> None:
     book.close(20)

@@ -212,6 +212,7 @@ def test_the_demo_runs_on_files_alone_and_writes_the_ordinary_outputs(demo: Demo
     assert demo.parameters.source == "history 2025/26"
 
 
+@pytest.mark.slow
 def test_the_json_names_each_drop_once(demo: Demo) -> None:
     said = as_json(demo)
     assert len(said["drifts"]) == len(demo.hub.planted.drifts) > 0

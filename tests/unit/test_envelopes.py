@@ -118,6 +118,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(_VALUES, max_size=10), st.sampled_from([None, 1]), st.booleans())
 def test_the_elements_of_any_array_come_back_as_they_were_written(values: list[object], indent: int | None, ascii_only: bool) -> None:
     body = json.dumps(values, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")

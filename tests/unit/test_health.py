@@ -109,6 +109,7 @@ def test_metrics_are_of_its_own_registry(health: Health, watchdog: Watchdog, clo
     assert get(health, "/").status_code == httpx.codes.NOT_FOUND
 
 
+@pytest.mark.slow
 def test_it_answers_while_the_process_is_busy(health: Health) -> None:
     stop = threading.Event()
 

@@ -47,6 +47,7 @@ def hostile(database: Database, payload: str) -> Book:
     return book
 
 
+@pytest.mark.slow
 def test_it_is_shown_and_never_run(tmp_path_factory: pytest.TempPathFactory, payload: str) -> None:
     database = Database(str(tmp_path_factory.mktemp("hostile") / "casebook.db"))
     database.migrate()

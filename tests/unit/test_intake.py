@@ -119,6 +119,7 @@ def test_a_reject_is_named_and_kept_once_with_its_original_bytes(serving: Servin
     assert [(r.reason, r.original) for _, r in serving.logs.read_rejects()] == [("duplicate_key", original)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -161,6 +162,7 @@ def test_a_body_that_cannot_be_cut_is_one_reject(serving: Serving, client: httpx
     assert [r.original for _, r in serving.logs.read_rejects()] == [b'[{"urn": 1}, {"urn"']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "sentence"),
     [

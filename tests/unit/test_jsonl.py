@@ -27,6 +27,7 @@ def _lines(count: int) -> list[bytes]:
     return [line for _ in range(count) for line in (sound(rng).strip(), b"", fuzzed(rng), b" \r")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [50, 1000, 70_000])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_wherever_a_file_is_cut_its_registers_are_the_same(

@@ -83,6 +83,7 @@ def test_innovations_equal_the_plain_restatement(both: tuple[YearModel, Law]) ->
     assert (np.abs(z[z != EMPTY]) > 3_000_000).any()
 
 
+@pytest.mark.slow
 def test_what_phases_teach_equals_the_plain_restatement(both: tuple[YearModel, Law]) -> None:
     model, law = both
     phases = model.state.outlook.phases

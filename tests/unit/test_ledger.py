@@ -89,6 +89,7 @@ TAMPERINGS: dict[str, Callable[[Connection], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_tampering_is_found(book: Book, tmp_path: Path, name: str) -> None:
     heads = tmp_path / "heads"

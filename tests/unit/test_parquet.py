@@ -69,6 +69,7 @@ RUNS: list[tuple[str, list[dict[str, Any]], list[tuple[int, str]], list[str]]] =
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 1000])
 @pytest.mark.parametrize(("case", "rows", "accepted", "rejected"), RUNS, ids=[run[0] for run in RUNS])
 def test_rows_become_registers(

@@ -144,6 +144,7 @@ def test_a_closed_school_has_no_rate() -> None:
     assert (reading.condition, reading.absence_ratio, reading.possible_sessions) == ("no_sessions", None, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_order_repeats_and_corrections_leave_the_same_readings(seed: int) -> None:
     chance = np.random.default_rng(seed)

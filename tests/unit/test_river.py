@@ -37,6 +37,7 @@ def test_the_chart_passes_rivers_checks() -> None:
     check_estimator(HeadwayChart(shifts=(1.0,), own_level=False))
 
 
+@pytest.mark.slow
 def test_the_predictor_passes_rivers_checks() -> None:
     pytest.importorskip("sklearn", reason="river.checks needs scikit-learn: make setup-dev")
     from river.checks import check_estimator

@@ -141,6 +141,7 @@ def test_every_route_has_its_row(seat: Seat) -> None:
     assert all(set(row) == set(WHO) for row in MATRIX.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("page", TABLE, ids=lambda page: page.name)
 def test_who_may_open_what(seat: Seat, page: Page, who: str) -> None:

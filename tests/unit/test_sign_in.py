@@ -166,6 +166,7 @@ def test_a_form_of_a_cookie_that_never_was_is_not_kept(book: Book) -> None:
     assert "is kept" not in gone.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
@@ -204,6 +205,7 @@ def test_signing_in_is_held_back_when_it_is_tried_too_often(book: Book) -> None:
     assert one.get("/sign-in/done?code=guess&state=guess").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_flood_of_forms_slows_its_sender(book: Book) -> None:
     seconds = [0.0]
     seat = Seat(book, limits=RateLimits(lambda: seconds[0]))
@@ -215,6 +217,7 @@ def test_a_flood_of_forms_slows_its_sender(book: Book) -> None:
     assert "retry-after" in one.post(f"/cases/{case.case_id}/note", {"words": ""}).headers
 
 
+@pytest.mark.slow
 def test_another_made_up_cookie_at_each_try_does_not_help_who_guesses(book: Book) -> None:
     seat = Seat(book, limits=RateLimits(lambda: 0.0))
     where = f"/cases/{book.case(HUB_A[0]).case_id}"

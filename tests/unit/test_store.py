@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models import store
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=30))
 def test_a_column_holds_what_was_added_and_leaves_earlier_arrays_alone(steps: list[tuple[int, bool]]) -> None:
     with pytest.MonkeyPatch.context() as patch:

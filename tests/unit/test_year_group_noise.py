@@ -78,6 +78,7 @@ def test_a_phase_with_thirty_year_groups_has_its_own_constants_and_another_keeps
     assert learned.a_long == shipped.a_long, "too few schools for the charts of schools"
 
 
+@pytest.mark.slow
 def test_a_history_without_year_groups_keeps_the_shipped_constants(course: Course) -> None:
     held = Course(course.deployment, Parameters(), BUDGET)
     everything, _ = revisions(course.deployment, year(course.deployment, np.random.default_rng(4)))
