@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from casebook.figures_read import readings_of
@@ -80,11 +81,19 @@ def _story(alerts: Sequence[Alert], first: Alert, last: Alert, days: Sequence[Cl
     rows.append(("Newest register", *(str(a.evidence.get("newest_register") or "–") for a in shown), "–"))
     end = ""
     if last.state is AlertState.WITHDRAWN:
-        end = f"Withdrawn on {full_date(last.as_of)}: {last.reason}."
+        end = f"Withdrawn on {full_date(last.as_of)}: {last.reason}.{_changed(last)}"
     elif last.state is AlertState.CLOSED:
         end = f"Ended on {full_date(last.as_of)}: {last.reason}."
     title = f"{words.KIND_WORDS[first.kind].capitalize()}, opened {full_date(first.opened_on)}"
     return _Story(title, tuple(columns), tuple(rows), end)
+
+
+def _changed(withdrawn: Alert) -> str:
+    """The registers that a withdrawal names, latest first."""
+    named = [word for word in str(withdrawn.evidence.get("changed_registers") or "").split(", ") if word]
+    days = [f"{full_date(date.fromisoformat(day))} {session}" for day, _, session in (word.partition(" ") for word in named)]
+    more = int(float(withdrawn.evidence.get("registers_changed") or 0)) - len(days)
+    return "" if not days else f" Corrected or late: {'; '.join(days)}{f'; and {more:,} more' if more > 0 else ''}."
 
 
 def _number(value: object) -> str:

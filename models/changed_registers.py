@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.panel import Panel
     from models.school_cells import Registers
 
-__all__ = ["NAMED_MOST", "changed_since"]
+__all__ = ["NAMED_MOST", "changed_since", "in_words"]
 
 NAMED_MOST = 20
 """Registers named one by one, the latest days first; all are counted."""
@@ -52,3 +52,13 @@ def changed_since(here: Deployment, panel: Panel, registers: Registers, opened: 
         "peers_registers_changed": int((~mine).sum()),
         "peers_changed": len(np.unique(which[~mine])),
     }
+
+
+def in_words(changed: Evidence) -> str:
+    """The same for the reason of a withdrawal."""
+    count = changed["registers_changed"]
+    if "schools_changed" in changed:
+        return f"{count} registers of {changed['schools_changed']} schools changed since"
+    if count:
+        return f"{count} of its registers changed since"
+    return f"none of its registers changed since, but {changed['peers_registers_changed']} of {changed['peers_changed']} other schools did"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models import sudden_alerts
+from models.changed_registers import in_words
 from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
 from models.said import Key, Line
@@ -165,7 +166,7 @@ def _with_what_changed(say: _Say, alert: Alert) -> Alert:
     school = None if alert.area is not None else int(np.searchsorted(here.urn, alert.urn or 0))
     area = here.areas.index(alert.area) if alert.area is not None else int(here.area[school])
     changed = say.attributor.changed_since(say.day_of(alert.opened_on), school=school, area=area)
-    return alert.model_copy(update={"evidence": {**alert.evidence, **changed}})
+    return alert.model_copy(update={"evidence": {**alert.evidence, **changed}, "reason": f"{alert.reason}; {in_words(changed)}"})
 
 
 def _school_index(say: _Say, key: Key) -> int | None:

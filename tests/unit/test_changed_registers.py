@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.changed_registers import NAMED_MOST
+from models.changed_registers import NAMED_MOST, in_words
 from schemas.alert import AlertState
 from tests.unit.test_attribution import run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from models.evidence import Evidence
     from schemas.alert import Alert
     from tests.streams_of_registers import Event
 
@@ -53,7 +55,7 @@ def _year(*, corrected: range, on: int, of: int = URN) -> tuple[list[Event], set
     return events, mended
 
 
-def _of(alerts: list[Alert]) -> tuple[Alert, Alert]:
+def _of(alerts: Sequence[Alert]) -> tuple[Alert, Alert]:
     """The opening of the school's level alert and its withdrawal."""
     withdrawn = next(a for a in alerts if a.urn == URN and a.chart == "C" and a.state is AlertState.WITHDRAWN)
     return next(a for a in alerts if a.alert_id == withdrawn.alert_id), withdrawn
@@ -66,7 +68,13 @@ def test_a_withdrawal_names_the_school_s_registers_that_were_corrected(tmp_path:
     assert withdrawn.evidence["registers_changed"] == len(until) > 0
     assert set(str(withdrawn.evidence["changed_registers"]).split(", ")) == until
     assert (withdrawn.evidence["peers_registers_changed"], withdrawn.evidence["peers_changed"]) == (0, 0)
+    assert withdrawn.reason.endswith(f"; {len(until)} of its registers changed since")
     assert "registers_changed" not in opened.evidence
+
+
+def test_what_only_peers_corrected_is_said_so() -> None:
+    changed: Evidence = {"registers_changed": 0, "changed_registers": "", "peers_registers_changed": 40, "peers_changed": 3}
+    assert in_words(changed) == "none of its registers changed since, but 40 of 3 other schools did"
 
 
 def test_many_are_counted_and_the_latest_named(tmp_path: Path) -> None:
