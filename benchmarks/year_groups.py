@@ -34,8 +34,8 @@ _GROUPS = np.array([[YEAR_GROUP_IDS[g] for g in (*names, *names)][:WIDTH] for na
 
 
 def registers(made: Deployment) -> tuple[list[Revisions], Registers]:
-    """Two registers a school and day, by day: 7 year groups in a primary, 5 elsewhere, 4 codes each. From day 90 the first year
-    group of every fiftieth school misses half as much again, so that alerts open and are looked after."""
+    """Two registers a school and day, by day: 7 year groups in a primary, 5 elsewhere, 4 codes each; who is absent in
+    the morning mostly is in the afternoon. From day 90 the first year group of every fiftieth school misses half as much again, so that alerts open and are looked after."""
     rng = np.random.default_rng(2)
     schools = len(made.urn)
     groups = np.array([len(names) for names in PHASE_GROUPS])[made.phase]
@@ -45,10 +45,10 @@ def registers(made: Deployment) -> tuple[list[Revisions], Registers]:
     order = np.argsort(codes)
     parts, batches = [], []
     for d in range(DAYS):
-        rate = np.tile(made.baseline * np.exp(rng.normal(0, 0.2, schools)), 2)
-        rates = np.repeat(rate[:, None], WIDTH, axis=1)
-        rates[np.tile(np.arange(schools) % 50 == 0, 2), 0] *= 1.5 if d >= DRIFT_FROM else 1.0
-        absent = rng.binomial(np.tile(size, (2, 1)), rates)
+        rates = np.repeat((made.baseline * np.exp(rng.normal(0, 0.2, schools)))[:, None], WIDTH, axis=1)
+        rates[np.arange(schools) % 50 == 0, 0] *= 1.5 if d >= DRIFT_FROM else 1.0
+        morning = rng.binomial(size, rates)
+        absent = np.concatenate([morning, rng.binomial(morning, 0.9 + 0.1 * rates) + rng.binomial(size - morning, 0.1 * rates)])
         ill, late = rng.binomial(absent, 0.5), rng.binomial(np.tile(size, (2, 1)) - absent, 0.02)
         counts = np.stack([np.tile(size, (2, 1)) - absent - late, late, ill, absent - ill], 2)[:, :, order]
         there = counts > 0

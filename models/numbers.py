@@ -25,7 +25,10 @@ _GRID = 2.0**30
 
 def exact(x: Floats) -> Floats:
     """Rounded to a multiple of 2**-30, so that differences of such values are exact."""
-    return np.rint(x * _GRID) / _GRID
+    out: Floats = np.asarray(x * _GRID)
+    np.rint(out, out=out)
+    out *= 1.0 / _GRID  # A power of two: as exact as dividing, and quicker.
+    return out
 
 
 def published(x: Floats) -> Floats:

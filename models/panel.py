@@ -149,9 +149,11 @@ class Panel:
 
         rank, day (deployment day index), session, school: (n,); `sums` in the same order.
         """
-        better = rank > self.winner[day, session, school]
-        at = day[better], session[better], school[better]
-        self.winner[at] = rank[better]
+        at = (day.astype(np.int64) * 2 + session) * self.winner.shape[2] + school
+        better = rank > self.winner.reshape(-1)[at]
+        chosen: Bools | slice = slice(None) if better.all() else better
+        at = at[chosen]
+        self.winner.reshape(-1)[at] = rank[chosen]
         for name in ("possible", "absences", "study_leave", "unmarked"):
-            getattr(self, name)[at] = getattr(sums, name)[better]
-        return at[0], at[2]
+            getattr(self, name).reshape(-1)[at] = getattr(sums, name)[chosen]
+        return day[chosen], school[chosen]

@@ -99,11 +99,11 @@ class Ahead:
             for d in range(first, end):
                 p = np.where(self._planned[d, part], np.exp(self._path.eta[d, part]), 0.0) * _FACTORS[:, None]
                 np.divide(p, 1.0 + p, out=p)
-                power, size = p.copy(), p.shape[1]
+                power, size = p, p.shape[1]
                 for n in range(_POWERS):
+                    power = p if n == 0 else power * p
                     total = sums[:, n, :size]
                     take(total, power, out=total)
-                    power *= p
 
     def sums(self, x: Floats) -> Floats:
         """The four sums with every future day moved by x logits, kept in [-.6, .6]; (4, schools)."""
