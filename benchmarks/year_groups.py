@@ -34,8 +34,9 @@ _GROUPS = np.array([[YEAR_GROUP_IDS[g] for g in (*names, *names)][:WIDTH] for na
 
 
 def registers(made: Deployment) -> tuple[list[Revisions], Registers]:
-    """Two registers a school and day, by day: 7 year groups in a primary, 5 elsewhere, 4 codes each; who is absent in
-    the morning mostly is in the afternoon. From day 90 the first year group of every fiftieth school misses half as much again, so that alerts open and are looked after."""
+    """Two registers a school and day, by day: 7 year groups in a primary, 5 elsewhere, 4 codes each; who is absent in the morning
+    mostly is in the afternoon. From day 90 the first year group of every fiftieth school misses half as much again, so that
+    alerts open and are looked after."""
     rng = np.random.default_rng(2)
     schools = len(made.urn)
     groups = np.array([len(names) for names in PHASE_GROUPS])[made.phase]
