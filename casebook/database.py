@@ -89,9 +89,7 @@ class Database:
         """Make or bring up the tables; raises BadContents for a database of a newer Headway."""
         if self._file is not None and str(self._file) not in {"", ":memory:"}:
             _make_private(self._file)
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        script = ScriptDirectory.from_config(config)
+        config, script = _script()
         with self.write() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
@@ -103,6 +101,11 @@ class Database:
             if now != script.get_current_head():
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+
+    def versions(self) -> tuple[str | None, str | None]:
+        """Which tables are there (None: none), and which are the newest; changes nothing."""
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision(), _script()[1].get_current_head()
 
     def upsert(self, connection: Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]], *, newer: str | None = None) -> None:
         """Insert rows, or replace those with the same primary key; newer: SQL over the row there (the table's name) and `excluded`
@@ -141,6 +144,12 @@ class Database:
             if error.connection_invalidated:
                 raise CasebookUnavailable(f"{self.name}: the connection was lost. It is made anew at the next try") from error
             raise
+
+
+def _script() -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config, ScriptDirectory.from_config(config)
 
 
 def _options(backend: str) -> dict[str, Any]:

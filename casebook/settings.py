@@ -61,12 +61,16 @@ class CasebookSettings(BaseSettings):
     def _mail(self) -> Transport:
         if not self.smtp_host:
             return MaildirTransport(self.maildir, self.mail_from)
+        return SmtpTransport(self.smtp_server())
+
+    def smtp_server(self) -> SmtpServer:
+        """Where mail is handed over; raises WrongUsage where another machine would be spoken to in the open."""
         if self.smtp_security == "none" and self.smtp_host not in {"127.0.0.1", "::1", "localhost"}:
             raise WrongUsage("HEADWAY_SMTP_SECURITY: mail to another machine goes over TLS: write starttls or tls")
         password = (
             None if self.smtp_password_file is None else SecretStr(_first_line(self.smtp_password_file, "HEADWAY_SMTP_PASSWORD_FILE"))
         )
-        return SmtpTransport(SmtpServer(self.smtp_host, self.smtp_port, self.mail_from, self.smtp_security, self.smtp_username, password))
+        return SmtpServer(self.smtp_host, self.smtp_port, self.mail_from, self.smtp_security, self.smtp_username, password)
 
     def password(self) -> SecretStr | None:
         """PostgreSQL's, None where none is named."""

@@ -6,8 +6,10 @@ from casebook.casebook_command import casebook_command
 from casebook.deliver_command import deliver_command
 from casebook.ledger_command import ledger_app, redact_command
 from casebook.people_command import people_app
+from console.config_command import config_command
 from console.console_command import console_command
 from console.demo_command import demo_command
+from console.doctor_command import doctor_command
 from console.serve_command import serve_command
 from streams.command import app
 from streams.command import main as run
@@ -17,6 +19,8 @@ __all__ = ["app", "main"]
 app.command("serve")(serve_command)
 app.command("console")(console_command)
 app.command("demo")(demo_command)
+app.command("config")(config_command)
+app.command("doctor")(doctor_command)
 app.command("casebook")(casebook_command)
 app.command("deliver")(deliver_command)
 app.command("redact")(redact_command)
