@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from casebook.casebook_metrics import READ_SECONDS, CasebookMetrics
 from casebook.delivery import Delivery
 from casebook.embedded_feed import EmbeddedFeed
 from casebook.feed import Feed
@@ -11,10 +12,11 @@ from casebook.ledger_check import export_heads
 from casebook.relay import Relay
 from casebook.service import AgainAndAgain, Beside
 from casebook.telling import Telling, TellingTimes
+from streams.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from casebook.opening import Opened
     from casebook.outbox import Message
@@ -36,6 +38,7 @@ def beside_serve(
     now: Callable[[], datetime],
     *,
     rebuild: bool = False,
+    metrics: Metrics | None = None,
 ) -> Beside:
     """Its threads, not started. What was missed while it was down is caught up with before this returns; rebuild: the read model is
     made again first."""
@@ -48,13 +51,20 @@ def beside_serve(
             export_heads(opened.database, opened.heads, now())
 
     relay = Relay(opened.database, relay_to(logs), now)
-    delivery = Delivery(opened.database, settings.transports(), now, lambda moment: moment.astimezone(settings.zone).date())
+
+    def local_date(moment: datetime) -> date:
+        return moment.astimezone(settings.zone).date()
+
+    seen = CasebookMetrics(opened.database, metrics or Metrics("serve"), now, local_date)
+    delivery = Delivery(opened.database, settings.transports(), now, local_date, seen.sent)
     if rebuild:
         embedded.rebuild()
         export_heads(opened.database, opened.heads, now())
     follow()
     steps = (follow, relay.step, lambda: telling.wake_due(now()), lambda: telling.make_digests(now()))
-    return Beside(AgainAndAgain("casebook", steps), AgainAndAgain("delivery", (delivery.step,)))
+    return Beside(
+        AgainAndAgain("casebook", steps), AgainAndAgain("delivery", (delivery.step,)), AgainAndAgain("metrics", (seen.read,), READ_SECONDS)
+    )
 
 
 def telling_of(opened: Opened, settings: CasebookSettings) -> Telling:

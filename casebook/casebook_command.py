@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 
 from casebook.acknowledgements import acknowledgements_sent
 from casebook.beside_serve import telling_of
+from casebook.casebook_metrics import Port, metrics_port
 from casebook.casebook_options import CasebookOption, opened
 from casebook.close_application import AppliedClose
 from casebook.feed import Feed
@@ -22,6 +24,7 @@ from casebook.relay import Relay
 from casebook.service import AgainAndAgain
 from casebook.settings import CasebookSettings
 from streams import casebook_consumer, clock
+from streams.casebook_consumer import Arrived
 from streams.closer_command import check_rights, log_to_stderr
 from streams.live_settings import LiveSettings, live_settings
 from streams.outputs import whole_file
@@ -68,11 +71,21 @@ def _live(here: Opened, settings: CasebookSettings, kafka: LiveSettings, *, rebu
         begin_anew(kafka)
     feed.follow(anew=rebuild)
     relay = AgainAndAgain("relay", (Relay(here.database, relay_to_topic(kafka), clock.now).step,))
-    relay.start()
-    try:
-        casebook_consumer.run(kafka, feed.handle, stop)
-    finally:
-        relay.stop()
+    with metrics_port("casebook", settings, here.database, lambda: [] if relay.problem is None else [relay.problem]) as port:
+        logging.getLogger("headway.casebook").info("metrics, /live and /ready at http://%s:%d", settings.metrics_host, port.health.port)
+        relay.start()
+        try:
+            casebook_consumer.run(kafka, _counted(feed, port), stop, waits=port.watchdog.waits)
+        finally:
+            relay.stop()
+
+
+def _counted(feed: LiveFeed, port: Port) -> Callable[[Sequence[Arrived]], None]:
+    def handle(arrived: Sequence[Arrived]) -> None:
+        feed.handle(arrived)
+        port.watchdog.progressed()
+
+    return handle
 
 
 def _feed(here: Opened, settings: CasebookSettings) -> Feed:

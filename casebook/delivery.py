@@ -35,8 +35,10 @@ class Delivery:
         transports: Mapping[str, Transport],
         now: Callable[[], datetime],
         local_date: Callable[[datetime], date],
+        tried: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
-        """transports: by channel (`mail`, `chat`)."""
+        """transports: by channel (`mail`, `chat`). tried: told of each attempt, by channel and outcome."""
+        self._tried = tried
         self._database, self._outbox = database, Outbox(database)
         self._transports, self._now, self._local_date = transports, now, local_date
 
@@ -49,18 +51,22 @@ class Delivery:
     def _send(self, message: Message) -> int:
         made = self._made(message)
         if made is None:
+            self._tried(message.channel, "dropped")
             self._outbox.dropped(message, "its person does not work for this hub any more")
             return 0
         try:
             self._transports[message.channel].send(made)
         except Refused as refused:
             _log.warning("message %s was refused: %s", message.message_id, refused)
+            self._tried(message.channel, "refused")
             self._outbox.refused(message, str(refused))
             return 0
         except Unreachable as error:
             _log.warning("message %s is put off: %s", message.message_id, error)
+            self._tried(message.channel, "put_off")
             self._outbox.put_off(message, str(error), self._now())
             return 0
+        self._tried(message.channel, "sent")
         self._outbox.sent(message, self._now())
         return 1
 

@@ -34,6 +34,8 @@ class CasebookSettings(BaseSettings):
     mail_from: str = Field("headway@localhost", pattern=r"^[^@\s]+@[^@\s]+$", description="The sender of digests and notes")
     maildir: Path = Field(Path("headway-mail"), description="Where mail goes without an SMTP server")
     chat_hook: SecretStr | None = Field(None, description="json://… or jsons://…: who else is told what a hub's coordinators are told")
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(0, ge=0, le=65_535, description="Of /metrics, /live and /ready; 0: any free one, which is logged")
     digest_at: time = Field(time(7, 30), description="Local time of the digest")
     time_zone: str = Field("Europe/London", description="Whose clock and midnight")
 

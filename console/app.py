@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from console.dispatch import Dispatcher
 from console.headers import SecurityHeaders
+from console.page_metrics import uncounted
 from console.sign_in_pages import SignInPages
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ _TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 _DAY_SECONDS = 86_400
 
 
-def console_app(desk: Desk, table: Sequence[Page]) -> Starlette:
-    """table: every page there is; what is not in it, and is not about signing in, is not served."""
-    dispatch = Dispatcher(desk, table)
+def console_app(desk: Desk, table: Sequence[Page], begun: Callable[[str], Callable[[int], None]] = uncounted) -> Starlette:
+    """table: every page there is; what is not in it, and is not about signing in, is not served. begun: see `Dispatcher`."""
+    dispatch = Dispatcher(desk, table, begun)
     signing = SignInPages(desk, dispatch.errors)
     going = Middleware(
         SessionMiddleware,

@@ -22,6 +22,7 @@ from console.bodies import BadForm, read_form
 from console.csv_files import csv_bytes
 from console.errors import ErrorPages
 from console.own_forms import ForeignForm, form_token, refuse_foreign
+from console.page_metrics import uncounted
 from console.people_words import LONDON, role_words
 from console.rate_limits import RateLimit
 from console.views import Frame
@@ -49,21 +50,29 @@ _log = logging.getLogger("headway.console")
 class Dispatcher:
     """Makes an endpoint of each page."""
 
-    def __init__(self, desk: Desk, table: Sequence[Page]) -> None:
-        self._desk, self._table = desk, table
+    def __init__(self, desk: Desk, table: Sequence[Page], begun: Callable[[str], Callable[[int], None]] = uncounted) -> None:
+        """begun: told of each request by its page's name; what it gives is told the status (`PageMetrics.answered`)."""
+        self._desk, self._table, self._begun = desk, table, begun
         self.errors = ErrorPages(desk)
 
     def endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """A Starlette endpoint."""
 
         async def answer(request: Request) -> Response:
+            done = self._begun(page.name)
             form: Mapping[str, str] = {}
-            if page.method == "POST":
-                try:
+            status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+            try:
+                if page.method == "POST":
                     form = await read_form(request)
-                except BadForm:
-                    return self.errors.page(HTTPStatus.BAD_REQUEST)
-            return await run_in_threadpool(self._guarded, page, request, form)
+                answered = await run_in_threadpool(self._guarded, page, request, form)
+                status = answered.status_code
+            except BadForm:
+                answered = self.errors.page(HTTPStatus.BAD_REQUEST)
+                status = answered.status_code
+            finally:
+                done(status)
+            return answered
 
         return answer
 

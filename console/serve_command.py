@@ -13,6 +13,7 @@ import typer
 from casebook.beside_serve import beside_serve
 from casebook.casebook_options import CasebookOption, opened
 from console.console_command import console_server
+from console.page_metrics import PageMetrics
 from console.serving import WithConsole
 from console.settings import console_settings
 from models.parameters import Parameters
@@ -75,11 +76,12 @@ def serve_command(
     options = ServeOptions(log=log, host=host, port=port, tokens=tokens, times=times, metrics_port=metrics_port)
     metrics = Metrics("serve")
     said = CloseMetrics(metrics, budget)
+    pages = PageMetrics(metrics, clock.monotonic_seconds)
     with opened(casebook) as (here, settings):
-        desk = None if console_port is None else console_server(here, console_settings(), host, console_port)
+        desk = None if console_port is None else console_server(here, console_settings(), host, console_port, pages.answered)
 
         def beside(logs: EmbeddedLogs) -> Beside:
-            return beside_serve(here, settings, logs, reference, parameters, budget, clock.now, rebuild=rebuild_casebook)
+            return beside_serve(here, settings, logs, reference, parameters, budget, clock.now, rebuild=rebuild_casebook, metrics=metrics)
 
         serve(
             options,

@@ -54,9 +54,17 @@ class Arrived(NamedTuple):
     headers: Mapping[str, bytes]
 
 
-def run(settings: LiveSettings, handle: Callable[[Sequence[Arrived]], None], stop: threading.Event, *, group: str = _GROUP) -> None:
+def run(
+    settings: LiveSettings,
+    handle: Callable[[Sequence[Arrived]], None],
+    stop: threading.Event,
+    *,
+    group: str = _GROUP,
+    waits: Callable[[int], None] = lambda _: None,
+) -> None:
     """Gives `handle` what arrives until `stop` is set, then returns within seconds. `handle` has committed its database when it
     returns; what it raises ends this and commits no offset. A new group begins at the beginning of the logs.
+    waits: told after each round how many records are still to be handled, as far as the broker has said.
 
     Raises
     ------
@@ -71,13 +79,17 @@ def run(settings: LiveSettings, handle: Callable[[Sequence[Arrived]], None], sto
         consumer = _consumer(settings, group)
     logs = {settings.topic(log): log for log in READ}
     waiting: dict[Any, Any] = {}
+    reached: dict[Any, Any] = {}
     try:
         consumer.subscribe(list(logs))
         while not stop.is_set():
             records = [record for part in _poll(settings, consumer, stop).values() for record in part]
             if records:
                 handle([_arrived(logs[record.topic], record) for record in records])
-                waiting |= _next_offsets(records)
+                next_ = _next_offsets(records)
+                waiting |= next_
+                reached |= next_
+            waits(_lag(consumer, reached))
             if waiting:
                 _commit(consumer, waiting)
     finally:
@@ -122,6 +134,12 @@ def _poll(settings: LiveSettings, consumer: Any, stop: threading.Event) -> dict[
         stop.wait(_PAUSE_SECONDS)
         return {}
     return got
+
+
+def _lag(consumer: Any, reached: dict[Any, Any]) -> int:  # noqa: ANN401 (kafka-python has no types)
+    """Records behind what was handled, of the partitions that are ours; asks nobody."""
+    mine = consumer.assignment()
+    return sum(max(0, (consumer.highwater(part) or 0) - at.offset) for part, at in reached.items() if part in mine)
 
 
 def _commit(consumer: Any, waiting: dict[Any, Any]) -> None:  # noqa: ANN401 (kafka-python has no types)

@@ -11,11 +11,26 @@ from typing import Literal, NamedTuple
 from models.guards import Verdict
 from schemas.reject import RejectReason
 
-__all__ = ["ALERT_KINDS", "COVERAGE", "METRICS", "PHASES", "WITHHELD", "Metric", "Process", "declared", "table"]
+__all__ = [
+    "ALERT_KINDS",
+    "CASES",
+    "CHANNELS",
+    "COVERAGE",
+    "METRICS",
+    "PHASES",
+    "STATES",
+    "WAITING",
+    "WITHHELD",
+    "Metric",
+    "Process",
+    "declared",
+    "table",
+]
 
-Process = Literal["serve", "worker", "closer"]
-_ALL: tuple[Process, ...] = ("serve", "worker", "closer")
+Process = Literal["serve", "worker", "closer", "casebook", "deliver", "console"]
+_ALL: tuple[Process, ...] = ("serve", "worker", "closer", "casebook", "deliver", "console")
 _CLOSING: tuple[Process, ...] = ("serve", "closer")
+_DATABASE: tuple[Process, ...] = ("serve", "casebook", "deliver", "console")
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _PROVISIONAL_SECONDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0, 30.0)
 _CLOSE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -25,6 +40,13 @@ PHASES = ("primary", "secondary", "special")
 ALERT_KINDS = ("area", "data", "school", "sudden")
 WITHHELD = ("already open", "hold-off", "end of year", "warming up", "not scored", "other")
 """`models.policy.Withheld`, and whatever else withholds."""
+WAITING = "waiting"
+CASES = (WAITING, "taken", "snoozed")
+"""waiting: nobody has taken it."""
+CHANNELS = ("chat", "log", "mail")
+"""log: back to the engine."""
+STATES = ("waiting", "sending", "failed")
+OUTCOMES = ("sent", "put_off", "refused", "dropped")
 COVERAGE = {"0.5": 0.674490, "0.8": 1.281552, "0.95": 1.959964}
 """Interval of the predictive law -> where it ends, in standard deviations."""
 
@@ -115,6 +137,64 @@ METRICS = (
         "What an area of ten schools or more has in common on the closed day.",
         _CLOSING,
         (("area", "areas of schools.csv"),),
+    ),
+    # People: the casebook, what leaves it, the console
+    Metric("headway_database_answers", "gauge", "databases", "1 when the casebook's database was read last, 0 when it was not.", _DATABASE),
+    Metric(
+        "headway_cases_open",
+        "gauge",
+        "cases",
+        "Open cases; waiting: nobody has taken them.",
+        _DATABASE,
+        (("hub", "hubs of the directory"), ("kind", ("attendance", "data")), ("standing", CASES)),
+    ),
+    Metric(
+        "headway_case_waits_since_timestamp_seconds",
+        "gauge",
+        "seconds",
+        "When the oldest open case was opened that nobody has taken; no series where there is none.",
+        _DATABASE,
+        (("hub", "hubs of the directory"),),
+    ),
+    Metric(
+        "headway_outbox_messages",
+        "gauge",
+        "messages",
+        "What waits in the outbox, is being sent, or was given up.",
+        _DATABASE,
+        (("channel", CHANNELS), ("state", STATES)),
+    ),
+    Metric(
+        "headway_outbox_waits_since_timestamp_seconds",
+        "gauge",
+        "seconds",
+        "When the oldest message was written that has not left; no series where there is none.",
+        _DATABASE,
+        (("channel", CHANNELS),),
+    ),
+    Metric(
+        "headway_messages_total",
+        "counter",
+        "messages",
+        "Attempts to send, by what became of them.",
+        ("serve", "deliver"),
+        (("channel", ("chat", "mail")), ("outcome", OUTCOMES)),
+    ),
+    Metric(
+        "headway_pages_total",
+        "counter",
+        "requests",
+        "Requests to the console, by the page's name.",
+        ("serve", "console"),
+        (("page", "pages of the route table"), ("status", "HTTP statuses")),
+    ),
+    Metric(
+        "headway_page_seconds",
+        "histogram",
+        "seconds",
+        "From a request for a page to its answer.",
+        ("serve", "console"),
+        buckets=_REQUEST_SECONDS,
     ),
 )
 

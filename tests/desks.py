@@ -16,12 +16,13 @@ from console.development_issuer import CLIENT_ID, DemoPerson, development_issuer
 from console.oidc import OpenIdClient
 from console.opening import open_desk
 from console.own_forms import form_token
+from console.page_metrics import uncounted
 from console.rate_limits import RateLimits
 from console.routes import TABLE
 from streams import clock, unguessable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from casebook.directory import Person
     from console.desk import Desk
@@ -64,6 +65,7 @@ class Seat:
     origin: str = ORIGIN
     limits: RateLimits | None = None
     table: tuple[Page, ...] = TABLE
+    begun: Callable[[str], Callable[[int], None]] = uncounted
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ class Seat:
         desk = open_desk(self.book.database, self.book.ledger, client, self.origin, helper, now=lambda: self.book.now)
         ticks = _never_too_often()
         self.desk = replace(desk, limits=self.limits or RateLimits(lambda: next(ticks)))
-        self.app = console_app(self.desk, self.table)
+        self.app = console_app(self.desk, self.table, self.begun)
         self.issuer = httpx2.AsyncClient(transport=httpx2.ASGITransport(gate), base_url=ISSUER)
 
     def people(self) -> list[DemoPerson]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from models.panels import Closed
 
 DOCS = Path(__file__).parents[2] / "docs"
-LABELS = {"reason", "status", "area", "phase", "data", "kind", "state", "interval"}
+LABELS = {"reason", "status", "area", "phase", "data", "kind", "state", "interval", "hub", "standing", "channel", "outcome", "page"}
 BASE_UNITS = ("_total", "_seconds", "_ratio", "_logit")
 
 
@@ -63,9 +63,9 @@ def test_the_page_says_what_the_code_declares() -> None:
 
 @pytest.mark.parametrize("process", get_args(Process))
 def test_listed_labels_begin_at_nought(process: Process) -> None:
-    text = generate_latest(Metrics(process).registry).decode()
-    assert ('headway_registers_rejected_total{reason="not_json"} 0.0' in text) == (process != "closer")
-    assert text.count("headway_registers_rejected_total{") == (0 if process == "closer" else len(RejectReason))
+    text, intake = generate_latest(Metrics(process).registry).decode(), process in {"serve", "worker"}
+    assert ('headway_registers_rejected_total{reason="not_json"} 0.0' in text) == intake
+    assert text.count("headway_registers_rejected_total{") == (len(RejectReason) if intake else 0)
 
 
 def test_what_is_not_declared_cannot_be_counted() -> None:
