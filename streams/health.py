@@ -28,13 +28,13 @@ class Watchdog:
     """Alive means: nothing waits, or something was done within `stalled_seconds`. A process can be up and fetch nothing."""
 
     def __init__(self, monotonic_seconds: Callable[[], float], now_seconds: Callable[[], float], *, stalled_seconds: float = 120.0) -> None:
-        self._monotonic, self._now, self._stalled_seconds = monotonic_seconds, now_seconds, stalled_seconds
+        self._monotonic, self.now_seconds, self._stalled_seconds = monotonic_seconds, now_seconds, stalled_seconds
         self._progress = self._monotonic()
-        self.progress_at, self.lag, self._undelivered = self._now(), 0, 0
+        self.progress_at, self.lag, self._undelivered = self.now_seconds(), 0, 0
 
     def progressed(self) -> None:
         """Something was done."""
-        self._progress, self.progress_at = self._monotonic(), self._now()
+        self._progress, self.progress_at = self._monotonic(), self.now_seconds()
 
     def waits(self, lag: int, undelivered: int | None = None) -> None:
         """So many records wait, and so many of them were not delivered to the process by whoever delivers; none is progress too."""
@@ -71,6 +71,7 @@ class Health:
         self._watchdog, self._not_ready = watchdog, not_ready
         metrics.follow("headway_last_progress_timestamp_seconds", lambda: watchdog.progress_at)
         metrics.follow("headway_lag_records", lambda: watchdog.lag)
+        metrics.follow("headway_clock_timestamp_seconds", watchdog.now_seconds)
         metrics.follow("headway_not_ready_reasons", lambda: len(not_ready()))
         self._page = make_wsgi_app(metrics.registry)
         try:

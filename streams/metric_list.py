@@ -71,6 +71,7 @@ METRICS = (
     Metric("headway_last_progress_timestamp_seconds", "gauge", "seconds", "When something was last done.", _ALL),
     Metric("headway_lag_records", "gauge", "records", "Records that wait: for a worker, for the disk, for the close that is open.", _ALL),
     Metric("headway_not_ready_reasons", "gauge", "reasons", "Reasons that /ready names; 0 is well.", _ALL),
+    Metric("headway_clock_timestamp_seconds", "gauge", "seconds", "What this process takes for now, at the scrape.", _ALL),
     # Registers in
     Metric("headway_registers_total", "counter", "registers", "Valid and refused registers taken in, repeats too.", ("serve", "worker")),
     Metric("headway_registers_duplicate_total", "counter", "registers", "Registers that were held already.", ("serve",)),

@@ -15,16 +15,21 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]  # pre-commit and mkdocs bring it, without types
 
+from casebook.casebook_metrics import CasebookMetrics
+from console.page_metrics import PageMetrics
 from models.parameters import BUDGET
 from streams import clock
 from streams.close_metrics import CloseMetrics
 from streams.metric_list import METRICS
 from streams.metrics import Metrics
 from tests.serving import eventually, options, register, running
+from tests.unit.test_delivery import Office
 from tests.unit.test_metrics import closed_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from casebook.database import Database
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy/monitoring"
@@ -76,9 +81,12 @@ def test_rules_are_over_declared_metrics() -> None:
 
 
 @pytest.mark.slow
-def test_a_real_prometheus_evaluates_every_rule_to_data(tmp_path: Path) -> None:
+def test_a_real_prometheus_evaluates_every_rule_to_data(tmp_path: Path, database: Database) -> None:
     prometheus, metrics = program("prometheus"), Metrics("serve")
     CloseMetrics(metrics, BUDGET).closed(closed_day(57))
+    Office(database, mail=None)  # A message that waits since September.
+    CasebookMetrics(database, metrics, clock.now, lambda moment: moment.date()).read()
+    PageMetrics(metrics, clock.monotonic_seconds).answered("inbox")(200)
     with running(options(tmp_path, metrics_port=0), clock.now, metrics) as serving, socket.socket() as taken:
         assert serving.health is not None
         httpx.post(f"{serving.url}/v1/registers", json=register())
@@ -103,7 +111,9 @@ def test_a_real_prometheus_evaluates_every_rule_to_data(tmp_path: Path) -> None:
                 eventually(lambda: all(rule["health"] == "ok" for rule in rules(api)))
                 states = {rule["name"]: rule["state"] for rule in rules(api)}
                 assert set(states) == {rule["alert"] for rule in RULES}
-                eventually(lambda: {r["name"] for r in rules(api) if r["state"] == "pending"} == {"HeadwayRegistersMissing"})
+                eventually(
+                    lambda: {r["name"] for r in rules(api) if r["state"] == "pending"} == {"HeadwayRegistersMissing", "HeadwayMessagesWait"}
+                )
             finally:
                 process.terminate()
 
