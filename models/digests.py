@@ -55,6 +55,10 @@ class Hashes:
         out.heads, out.cells, out.readings = self.heads.copy(), self.cells.copy(), self.readings.copy()
         return out
 
+    def forget_registers(self) -> None:
+        """As if no register had been taken."""
+        self.registers, self.heads, self.cells = 0, hashlib.sha256(), hashlib.sha256()
+
     def take(self, head: NDArray[np.void], cells: NDArray[np.uint32]) -> None:
         """The next registers, by date and session."""
         self.registers += len(head)
@@ -74,6 +78,22 @@ class Settled:
     def __init__(self, schools: int) -> None:
         self.day, self.index = int(np.iinfo(np.int32).min), 0
         self.hashes = [Hashes() for _ in range(schools)]
+
+    def correct(self, batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], new: NDArray[np.int64], changed_from: int) -> None:
+        """Forget what a correction has changed: the readings from day index `changed_from` on (of all schools, since a common
+        effect is), and the registers of the schools with new winners (rows of `batch`) that lie back so far."""
+        if changed_from < self.index:
+            self.index = 0
+            for hashes in self.hashes:
+                hashes.readings = hashlib.sha256()
+        schools = np.unique(batch.urn[new[batch.day[new] < self.day]])
+        schools = schools[np.isin(schools, urns)]
+        if len(schools):
+            mine = winners[: np.searchsorted(batch.day[winners], self.day)]
+            mine = mine[np.isin(batch.urn[mine], schools)]
+            for i, (head, cells) in zip(np.searchsorted(urns, schools).tolist(), _registers(batch, mine, schools), strict=True):
+                self.hashes[i].forget_registers()
+                self.hashes[i].take(head, cells)
 
     def advance(
         self, batch: Batch, winners: NDArray[np.int64], urns: NDArray[np.int32], model: YearModel, panel: Panel, budget: Budget

@@ -131,8 +131,7 @@ class Panels:
             self._settled = Settled(len(self._urns))
         index, course, winners = int(np.searchsorted(here.days, day)), self._course, self._winners.row
         close = course.close(index, Revisions.of(here, batch, tally, new), acknowledged, Registers(batch))
-        if course.changed_from < self._settled.index or int(batch.day[new].min(initial=day)) < self._settled.day:
-            self._settled = Settled(len(self._urns))
+        self._settled.correct(batch, winners, self._urns, new, course.changed_from)
         self._settled.advance(batch, winners, self._urns, course.model, course.panel, self._budget)
         schools = tuple(school_digests(batch, winners, self._urns, [(course.model, course.panel)], self._budget, self._settled))
         return Closed(self._course, index, close, schools, state_digest(self._urns, (s.digest for s in schools)))
