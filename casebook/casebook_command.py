@@ -25,8 +25,9 @@ from casebook.service import AgainAndAgain
 from casebook.settings import CasebookSettings
 from streams import casebook_consumer, clock
 from streams.casebook_consumer import Arrived
-from streams.closer_command import check_rights, log_to_stderr
+from streams.closer_command import check_rights
 from streams.live_settings import LiveSettings, live_settings
+from streams.log_lines import log_to_stderr
 from streams.outputs import whole_file
 
 __all__ = ["casebook_command"]

@@ -6,6 +6,7 @@ the next close before the last of this one.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid5
@@ -22,6 +23,7 @@ from casebook.school_days import SchoolDays
 from schemas.alert import AlertKind, AlertState
 from schemas.control import Decided, read_control_record
 from streams.chain import Chain
+from streams.log_lines import about
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from casebook.ledger import Ledger
 
 __all__ = ["METHOD_VERSION", "AppliedClose", "Heard", "apply_next", "fold_control", "withdraw_unsaid"]
+
+_log = logging.getLogger("headway.casebook")
 
 METHOD_VERSION = "method version"
 """Why an alert is withdrawn that a new version of the method no longer gives."""
@@ -103,7 +107,18 @@ def apply_next(
         connection.execute(sa.update(t.feed).values(applied=close.number))
         here = (t.close_.c.epoch == at.epoch, t.close_.c.number == close.number)
         connection.execute(sa.update(t.close_).where(*here).values(applied_at=now))
+    _tell(close.close_id, applied.heard)
     return applied
+
+
+def _tell(close_id: str, heard: Sequence[Heard]) -> None:
+    """The log alone: which alert did what to a case, never of which school."""
+    with about(close_id=close_id):
+        _log.info("a close has become cases: %d alerts heard", len(heard))
+        for one in heard:
+            if isinstance(one.event.said, AlertSaid):
+                with about(alert_id=str(one.event.said.alert_id)):
+                    _log.info("an alert was heard: %s", ", ".join(map(str, one.effects)) or "nothing changes")
 
 
 def withdraw_unsaid(database: Database, ledger: Ledger, now: datetime) -> tuple[Heard, ...]:

@@ -18,7 +18,7 @@ from casebook.opening import Opened
 from casebook.service import AgainAndAgain
 from casebook.settings import CasebookSettings
 from streams import clock
-from streams.closer_command import log_to_stderr
+from streams.log_lines import log_to_stderr
 
 __all__ = ["deliver_command", "problems_of", "until_stopped"]
 

@@ -19,6 +19,7 @@ from console.serving import WebServer, listen
 from console.settings import ConsoleSettings, console_settings
 from schemas.errors import WrongUsage
 from streams import clock
+from streams.log_lines import log_to_stderr
 
 __all__ = ["PORT", "console_command", "console_server"]
 
@@ -34,6 +35,7 @@ def console_command(
     port: Annotated[int, typer.Option(min=0, max=65_535)] = PORT,
 ) -> None:
     """Serve the console: inbox, cases, schools, areas, people, analysis. Who people are is said by HEADWAY_OIDC_ISSUER."""
+    log_to_stderr()
     with opened(casebook) as (here, settings), metrics_port("console", settings, here.database) as watched:
         counts = PageMetrics(watched.metrics, clock.monotonic_seconds)
         server, url = console_server(here, console_settings(), host, port, counts.answered)

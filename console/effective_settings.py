@@ -30,6 +30,7 @@ __all__ = ["Setting", "config", "effective"]
 _OF = (("live", LiveSettings), ("casebook", CasebookSettings), ("console", ConsoleSettings))
 _ELSEWHERE = {
     "HEADWAY_INTAKE_TOKENS": "of `headway serve`",
+    "HEADWAY_LOG": "of the log lines: json or text",
     "HEADWAY_KAFKA_HOME": "of the broker for laptops and tests",
     "HEADWAY_DATA": "of tests and benchmarks",
 }

@@ -23,6 +23,7 @@ from streams import clock
 from streams.access import tokens_from
 from streams.budgets import budget_of, hubs_named, thresholds_from
 from streams.close_metrics import CloseMetrics, newest_close
+from streams.log_lines import log_to_stderr
 from streams.metrics import Metrics
 from streams.reference import read_reference
 from streams.replay import Reference, learn_history
@@ -67,6 +68,7 @@ def serve_command(
     ] = False,
 ) -> None:
     """Take registers in over HTTP, answer with provisional readings, close each school day by schedule, make cases of what is said."""
+    log_to_stderr()
     zone, budget = _zone(time_zone), budget_of(None, false_alerts_per_hub_term, hub_schools)
     reference = read_reference(schools, targets, calendar)
     hubs_named(budget, reference)

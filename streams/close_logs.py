@@ -25,11 +25,12 @@ _DECODE_LINES = 20_000
 
 
 class AlertRecord(NamedTuple):
-    """An alert to be published: its record id, its key (URN or area), its canonical bytes."""
+    """An alert to be published: its record id, its key (URN or area), its canonical bytes, the id of the alert."""
 
     record_id: str
     key: str
     line: bytes
+    alert_id: str
 
 
 class ReadingRecord(NamedTuple):

@@ -8,6 +8,7 @@ but the logs: panels and course are made from them.
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from streams.acknowledgements import Acknowledgements
 from streams.chain import Chain
 from streams.close_logs import AlertRecord, ReadingRecord
 from streams.closed_readings import closed_readings
+from streams.log_lines import about
 from streams.reject_limit import TooManyRejects
 from streams.schedule import Completed
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Closer", "OtherRules", "deployed", "rules_of"]
 
 _EPOCH = date(1970, 1, 1)
+_log = logging.getLogger("headway.closer")
 
 
 def rules_of(parameters: Parameters, budget: Budget) -> str:
@@ -169,11 +172,25 @@ class Closer:
 
     def carry_out(self, request: Requested) -> None:
         """Compute, decide, publish, complete the close that is open; another closer may have been quicker with any step."""
+        with about(close_id=request.close_id):
+            try:
+                self._carry_out(request)
+            except Exception as error:
+                _log.info("the close of %s was not carried out (%s)", request.day, type(error).__name__)
+                raise
+
+    def _carry_out(self, request: Requested) -> None:
+        _log.info("the close of %s begins", request.day)
         self._at("requested")
         closed = self.compute(request)
         self._at("scored")
         alerts = [
-            AlertRecord(str(record_id(a.alert_id, request.number, a.state)), str(a.area if a.urn is None else a.urn), a.to_line())
+            AlertRecord(
+                str(record_id(a.alert_id, request.number, a.state)),
+                str(a.area if a.urn is None else a.urn),
+                a.to_line(),
+                str(a.alert_id),
+            )
             for a in closed.close.alerts
         ]
         readings = [ReadingRecord(urn, line) for urn, line in closed_readings(closed, self._budget)]
@@ -190,8 +207,12 @@ class Closer:
         if self.chain.decided is None or self.chain.decided.digest != said.hexdigest():
             raise BrokenPromise(f"the close of {request.day} was decided otherwise: {self.chain.decided}, now {said.hexdigest()}")
         self._logs.publish(request, self._since(request), alerts, readings, self._at)
+        for alert in closed.close.alerts:
+            with about(alert_id=str(alert.alert_id)):
+                _log.info("an alert is %s", alert.state)
         self._at("before completed")
         self.put(CloseCompleted(close_id=request.close_id, state_digest=closed.state_digest, at=self._now()))
+        _log.info("the close of %s is complete: %d alerts, state digest %s", request.day, len(alerts), closed.state_digest)
         self.observed(closed)
 
     def compute(self, request: Requested) -> Closed:

@@ -10,9 +10,10 @@ import typer
 
 from streams.granting import require
 from streams.live_settings import LiveSettings, live_settings
+from streams.log_lines import log_to_stderr
 from streams.log_reader import BrokerUnavailable
 
-__all__ = ["check_rights", "closer_command", "log_to_stderr"]
+__all__ = ["check_rights", "closer_command"]
 
 
 def closer_command(
@@ -36,10 +37,3 @@ def check_rights(settings: LiveSettings, part: str) -> None:
         require(settings, part)
     except BrokerUnavailable as error:
         logging.getLogger("headway").warning("%s", error)
-
-
-def log_to_stderr() -> None:
-    """Plain lines on standard error; the clients' own chatter only from warnings on."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("aiokafka", "kafka", "faust", "mode"):
-        logging.getLogger(name).setLevel(logging.WARNING)

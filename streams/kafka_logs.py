@@ -191,11 +191,7 @@ class KafkaLogs:
         at("rejects published")
         self._refresh_alerts()
         which = (("close_id", request.close_id.encode()), ("close_number", str(request.number).encode()))
-        out = [
-            Outgoing(topology.ALERTS, a.key.encode(), a.line, (("record_id", a.record_id.encode()), *which))
-            for a in alerts
-            if a.record_id not in self._alerts
-        ]
+        out = [Outgoing(topology.ALERTS, a.key.encode(), a.line, (*_ids(a), *which)) for a in alerts if a.record_id not in self._alerts]
         asyncio.run(publish(self._settings, out[: len(out) // 2]))
         at("half the alerts")
         asyncio.run(publish(self._settings, out[len(out) // 2 :]))
@@ -246,3 +242,7 @@ def _of(log: Log, positions: Mapping[str, int]) -> dict[str, int]:
 
 def _least(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {place: min(offset, other.get(place, 0)) for place, offset in one.items()}
+
+
+def _ids(alert: AlertRecord) -> tuple[tuple[str, bytes], ...]:
+    return ("record_id", alert.record_id.encode()), ("alert_id", alert.alert_id.encode())

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from streams.closer_command import check_rights, log_to_stderr
+from streams.closer_command import check_rights
 from streams.live_settings import live_settings
+from streams.log_lines import log_to_stderr
 
 __all__ = ["worker_command"]
 

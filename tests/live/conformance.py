@@ -100,6 +100,8 @@ def published(settings: LiveSettings) -> Published:
         headers = dict(record.headers)
         if ids.setdefault(headers["record_id"], record.value) != record.value:
             raise ValueError(f"{headers['record_id']} was said twice and differently")
+        if headers["alert_id"].decode() != json.loads(record.value)["alert_id"] or not headers["close_id"]:
+            raise ValueError(f"{headers['record_id']} does not say whose it is: {headers}")
         said = (int(headers["close_number"]), record.value)
         if said not in alerts[record.key.decode()]:
             alerts[record.key.decode()].append(said)
