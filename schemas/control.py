@@ -37,7 +37,11 @@ class _Record(BaseModel):
 
 
 class Requested(_Record):
-    """A close is asked for: the last completed close, the day, how far each input log is to be read, and by which rules."""
+    """A close is asked for: the last completed close, the day, how far each input log is to be read, and by which rules.
+
+    register_log: which log the registers are read from, the topic's id; None: the embedded one. begins: the first record of
+    its partitions that the close rests on; what is not named begins at 0. Neither is written where it says nothing.
+    """
 
     record: Literal["requested"] = "requested"
     previous: str | None
@@ -47,6 +51,13 @@ class Requested(_Record):
     reference_version: str
     parameters_digest: str
     engine_version: str
+    register_log: str | None = None
+    begins: dict[str, int] = {}
+
+    def to_line(self) -> bytes:
+        """Canonical JSON."""
+        said = self.model_dump(mode="json", exclude={name for name in ("register_log", "begins") if not getattr(self, name)})
+        return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
     @property
     def close_id(self) -> CloseId:

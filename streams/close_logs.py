@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from schemas.control import AnyControlRecord, Requested
     from streams.sqlite_log import EmbeddedLogs
 
-__all__ = ["AlertRecord", "CloseLogs", "EmbeddedCloseLogs", "ReadingRecord"]
+__all__ = ["AlertRecord", "CloseLogs", "EmbeddedCloseLogs", "Held", "ReadingRecord"]
 
 _DECODE_LINES = 20_000
 
@@ -40,11 +40,21 @@ class ReadingRecord(NamedTuple):
     line: bytes
 
 
+class Held(NamedTuple):
+    """What the register log is and still holds: its id (None: the embedded one), and where a partition begins that lost records."""
+
+    register_log: str | None
+    begins: dict[str, int]
+
+
 class CloseLogs(Protocol):
     """The logs of one installation, as `streams.closer` uses them, from one thread."""
 
     def ends(self) -> dict[str, int]:
         """Where the input logs end now."""
+
+    def held(self) -> Held:
+        """What the register log is, and what it still holds."""
 
     def control(self) -> Iterator[AnyControlRecord]:
         """The control records since the last call, the first time all of them."""
@@ -52,9 +62,9 @@ class CloseLogs(Protocol):
     def write_control(self, record: AnyControlRecord) -> None:
         """Durable when it returns; it comes back through `control`."""
 
-    def registers(self, after: Mapping[str, int], upto: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
-        """Give `take` the valid registers between two positions (empty `after`: from the beginning), in any order. What is
-        rejected behind `fresh` is remembered for `judge_rejects` and `publish`."""
+    def registers(self, request: Requested, after: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
+        """Give `take` the valid registers from `after` (empty: from where the request begins) up to its positions, in any order.
+        What is rejected behind `fresh` is remembered for `judge_rejects` and `publish`."""
 
     def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
         """All valid ones up to these positions."""
@@ -90,6 +100,10 @@ class EmbeddedCloseLogs:
         """As `CloseLogs`."""
         return self._logs.end_positions()
 
+    def held(self) -> Held:
+        """As `CloseLogs`: nothing ever leaves these logs."""
+        return Held(None, {})
+
     def control(self) -> Iterator[AnyControlRecord]:
         """As `CloseLogs`."""
         for position, line in self._logs.read_control(self._folded):
@@ -100,11 +114,11 @@ class EmbeddedCloseLogs:
         """As `CloseLogs`."""
         self._logs.append_control(record.to_line())
 
-    def registers(self, after: Mapping[str, int], upto: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
+    def registers(self, request: Requested, after: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
         """As `CloseLogs`."""
         del fresh  # Nothing invalid is in these logs.
         lines: list[bytes] = []
-        for _, body in self._logs.read_registers(after.get("register", 0), upto["register"]):
+        for _, body in self._logs.read_registers(after.get("register", 0), request.positions["register"]):
             lines.append(body)
             if len(lines) == _DECODE_LINES:
                 take(decode(lines).batch)

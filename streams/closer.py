@@ -28,6 +28,7 @@ from streams.close_logs import AlertRecord, ReadingRecord
 from streams.closed_readings import closed_readings
 from streams.log_lines import about
 from streams.reject_limit import TooManyRejects
+from streams.same_log import check_same_log
 from streams.schedule import Completed
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Closer:
         self._panels = Panels(self._parameters, self._budget)
         self._panels.refer(self._urns, self._deployments)
         self._read: dict[str, int] = {}
+        self._begins: dict[str, int] = {}
         self.computed: str | None = None
         """The id of the close that panels and course stand at."""
 
@@ -119,16 +121,11 @@ class Closer:
     def request(self, day: date, positions: Mapping[str, int]) -> Requested:
         """The request to close a day at these positions, after the newest close.
 
-        Raises BadContents where a log ends before the newest close's position: it is another log, or has lost its end.
+        Raises BadContents where the logs are not those of the newest close any more, or have lost what a close of this academic
+        year rests on.
         """
-        last = self.chain.completed[-1][0].positions if self.chain.completed else {}
-        for place, reached in sorted(last.items()):
-            if positions.get(place, 0) < reached:
-                raise BadContents(
-                    f"{place} ends at {positions.get(place, 0)}, but the last close came to {reached}",
-                    file="the logs",
-                    remedy="Is it the same log? One that was made anew needs a control log that begins anew too",
-                )
+        held = self._logs.held()
+        check_same_log([request for request, _ in self.chain.completed], day, positions, held)
         return Requested(
             previous=self.chain.newest,
             number=len(self.chain.completed) + 1,
@@ -137,6 +134,8 @@ class Closer:
             reference_version=self.reference.version,
             parameters_digest=self._rules,
             engine_version=ENGINE_VERSION,
+            register_log=held.register_log,
+            begins=dict(sorted(held.begins.items())),
         )
 
     def resume(self) -> Requested | None:
@@ -220,11 +219,12 @@ class Closer:
         name = academic_year(request.day)
         if name not in self._deployments:
             raise BrokenPromise(f"{request.day} lies in no academic year of the calendar")
-        if any(self._read.get(p, 0) > upto for p, upto in request.positions.items()):
+        if self._begins != request.begins or any(self._read.get(p, 0) > upto for p, upto in request.positions.items()):
             self.forget()
+            self._begins = request.begins
         try:
             since = self._since(request)
-            self._logs.registers(self._read, request.positions, since, self._take)
+            self._logs.registers(request, self._read, since, self._take)
             self._read = dict(request.positions)
             self._logs.judge_rejects(since, request.positions, self.chain.accepted)
             acknowledged = Acknowledgements(self._logs.acknowledgements(request.positions))

@@ -16,10 +16,12 @@ from schemas.errors import InvalidRegister
 from schemas.register import parse
 from schemas.reject import BLANKS, Reject
 from streams import topology
+from streams.close_logs import Held
 from streams.dead_letters import dead_letter
 from streams.decode import decode
 from streams.kafka_publish import Outgoing, publish
-from streams.log_reader import end_offsets, offsets_at, read
+from streams.kafka_tools import topic_identity
+from streams.log_reader import beginning_offsets, end_offsets, offsets_at, read
 from streams.reject_limit import TooManyRejects, too_many
 from streams.snapshot import Stretch
 
@@ -92,20 +94,25 @@ class KafkaLogs:
     def control(self) -> Iterator[AnyControlRecord]:
         """As `CloseLogs`."""
         lines: list[bytes] = []
-        starts = {0: self._folded} if self._folded else {}
-        self._folded = self.behind(topology.CONTROL, starts, lambda _, got: lines.extend(r.value for r in got))[0]
+        self._folded = self.behind(topology.CONTROL, {0: self._folded}, lambda _, got: lines.extend(r.value for r in got))[0]
         return map(read_control_record, lines)
 
     def write_control(self, record: AnyControlRecord) -> None:
         """As `CloseLogs`."""
         asyncio.run(publish(self._settings, [Outgoing(topology.CONTROL, None, record.to_line())]))
 
-    def registers(self, after: Mapping[str, int], upto: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
-        """As `CloseLogs`; from the beginning it starts with the segments on disk."""
+    def held(self) -> Held:
+        """As `CloseLogs`."""
         log = topology.REGISTERS
-        begin = _of(log, after)
-        if not begin and self._segments is not None:
-            for begin, batch in self._segments.load(_least(_of(log, upto), fresh)):  # noqa: B007 (the last one counts)
+        begins = asyncio.run(beginning_offsets(self._settings, log))
+        return Held(topic_identity(self._settings, log), {place: first for place, first in begins.items() if first})
+
+    def registers(self, request: Requested, after: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
+        """As `CloseLogs`; from the beginning it starts with the segments on disk."""
+        log, upto = topology.REGISTERS, request.positions
+        begin = _of(log, after or request.begins)
+        if not after and self._segments is not None:
+            for begin, batch in self._segments.load(begin, _least(_of(log, upto), fresh)):  # noqa: B007, B020 (the last one counts)
                 take(batch)
         stretch = Stretch(self._segments, begin)
 
@@ -116,7 +123,9 @@ class KafkaLogs:
             self._rejected[place] |= {offset: reject for offset, reject in rejects if offset >= fresh.get(place, 0)}
             stretch.add(place, records[-1].offset + 1, batch)
 
-        self.holes += asyncio.run(read(self._settings, log, positions_of(log, begin), positions_of(log, upto), keep))
+        ends = positions_of(log, upto)
+        starts = dict.fromkeys(ends, 0) | positions_of(log, begin)
+        self.holes += asyncio.run(read(self._settings, log, starts, ends, keep))
         stretch.finish(_of(log, upto))
 
     def raw_registers(self, after: Mapping[str, int], upto: Mapping[str, int]) -> list[bytes]:
@@ -215,7 +224,8 @@ class KafkaLogs:
                 headers = dict(record.headers)
                 self._alerts.setdefault(headers["record_id"].decode(), (int(headers["close_number"]), record.value))
 
-        self._alerts_upto = self.behind(topology.ALERTS, self._alerts_upto, keep)
+        starts = dict.fromkeys(range(topology.ALERTS.partitions), 0) | self._alerts_upto
+        self._alerts_upto = self.behind(topology.ALERTS, starts, keep)
 
     def _publish_rejects(self, since: Mapping[str, int], upto: Mapping[str, int]) -> None:
         """What of the interval is not among the rejects yet; earlier ones are let go."""

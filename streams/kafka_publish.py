@@ -34,8 +34,8 @@ async def publish(settings: LiveSettings, records: Sequence[Outgoing]) -> None:
         **settings.client(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144, request_timeout_ms=30_000
     )
     try:
-        await producer.start()
         try:
+            await producer.start()
             sent = [await producer.send(settings.topic(r.log), r.value, r.key, headers=list(r.headers)) for r in records]
             await asyncio.gather(*sent)
         finally:

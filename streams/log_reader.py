@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from schemas.errors import HeadwayError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aiokafka.structs import ConsumerRecord
 
@@ -121,25 +121,38 @@ async def _drain(
 
 async def end_offsets(settings: LiveSettings, *logs: Log) -> dict[str, int]:
     """Where each partition of these logs ends, by "log/partition"."""
-    return await _offsets(settings, logs, None)
+    return await _offsets(settings, logs, lambda consumer, partitions: consumer.end_offsets(partitions))
+
+
+async def beginning_offsets(settings: LiveSettings, *logs: Log) -> dict[str, int]:
+    """The first record that each partition of these logs still holds, by "log/partition"."""
+    return await _offsets(settings, logs, lambda consumer, partitions: consumer.beginning_offsets(partitions))
 
 
 async def offsets_at(settings: LiveSettings, milliseconds: int, *logs: Log) -> dict[str, int]:
     """Where each partition of these logs ended at a moment (milliseconds since 1970), by the time at which records were appended."""
-    return await _offsets(settings, logs, milliseconds)
+
+    async def ask(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends | {p: later.offset for p, later in found.items() if later is not None}
+
+    return await _offsets(settings, logs, ask)
 
 
-async def _offsets(settings: LiveSettings, logs: Sequence[Log], milliseconds: int | None) -> dict[str, int]:
+async def _offsets(
+    settings: LiveSettings,
+    logs: Sequence[Log],
+    ask: Callable[[AIOKafkaConsumer, Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]],
+) -> dict[str, int]:
     consumer = AIOKafkaConsumer(**settings.client(), enable_auto_commit=False, retry_backoff_ms=20)
+    partitions = {TopicPartition(settings.topic(log), p): f"{log.name}/{p}" for log in logs for p in range(log.partitions)}
     try:
-        await consumer.start()
         try:
-            partitions = {TopicPartition(settings.topic(log), p): f"{log.name}/{p}" for log in logs for p in range(log.partitions)}
-            ends = await consumer.end_offsets(list(partitions))
-            if milliseconds is not None:
-                found = await consumer.offsets_for_times(dict.fromkeys(partitions, milliseconds))
-                ends |= {p: later.offset for p, later in found.items() if later is not None}
-            return {name: ends[p] for p, name in partitions.items()}
+            async with asyncio.timeout(2 * ANSWER_SECONDS_MAX):
+                await consumer.start()
+                found = await ask(consumer, list(partitions))
+            return {name: found[p] for p, name in partitions.items()}
         finally:
             await consumer.stop()
     except (KafkaError, OSError, TimeoutError) as error:

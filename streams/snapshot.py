@@ -50,6 +50,7 @@ class Segments:
     def __init__(self, directory: Path, identity: Mapping[str, str], at: Callable[[str], None] = lambda _: None) -> None:
         """identity: of cluster and topics; a segment of another one is not ours."""
         self._directory, self._identity, self._at = directory, dict(identity), at
+        self._first: dict[str, int] = {}
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = (directory / "lock").open("w")
         try:
@@ -62,9 +63,9 @@ class Segments:
         """Let the directory go."""
         self._lock.close()
 
-    def load(self, upto: Mapping[str, int]) -> Iterator[tuple[dict[str, int], Batch]]:
-        """The chain as far as it lies before `upto`: the positions that each segment ends at, and its registers."""
-        reached: dict[str, int] = {}
+    def load(self, begin: Mapping[str, int], upto: Mapping[str, int]) -> Iterator[tuple[dict[str, int], Batch]]:
+        """The chain from `begin` as far as it lies before `upto`: the positions that each segment ends at, and its registers."""
+        self._first = reached = dict(begin)
         for path in self._paths():
             held = self._read(path)
             if held is None or held[0] != reached or any(held[1][p] > upto.get(p, 0) for p in held[1]):
@@ -74,13 +75,13 @@ class Segments:
 
     def keep(self, begin: Mapping[str, int], end: Mapping[str, int], batch: Batch) -> None:
         """Put a segment at the end of the chain that `load` gave up to `begin`; what stood behind it goes."""
-        number = 0
+        number, reached = 0, self._first
         for path in self._paths():
             held = self._header(path)
-            if held is None or not _within(held.get("end", {}), begin):
+            if held is None or held.get("begin") != reached or not _within(held.get("end", {}), begin):
                 path.unlink()
             else:
-                number += 1
+                number, reached = number + 1, held["end"]
         columns = [np.ascontiguousarray(getattr(batch, name), dtype) for name, dtype in _COLUMNS.items()]
         header = {
             "format": FORMAT,

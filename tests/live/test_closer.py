@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from kafka import TopicPartition
 
 from models.parameters import BUDGET, Parameters
 from schemas.control import Abandoned, CloseCompleted, Decided
-from schemas.errors import WrongUsage
+from schemas.errors import BadContents, WrongUsage
 from schemas.school import Confidential
 from streams import clock, topology
 from streams.as_known import Verdict, as_known
 from streams.close_command import NotClosed, ask, wait_for
 from streams.closed_readings import closed_readings
 from streams.closer import Closer, OtherRules
-from streams.kafka_logs import KafkaLogs
+from streams.connecting import administrator
+from streams.kafka_logs import KafkaLogs, positions_of
 from streams.live_closer import LiveCloser, identity_of, read_parameters
 from streams.reference_publish import publish_reference
 from streams.reference_topics import read_reference_topics
 from streams.snapshot import Segments
+from streams.topics import declare
 from tests.live.conformance import INTERLEAVINGS, embedded, produce, published, whole
 from tests.live.fleet import HEADWAY, Fleet
 from tests.live.scripts import hostile
@@ -197,6 +200,38 @@ def test_segments_are_used_from_disk_and_deleted_ones_do_no_harm(settings: LiveS
     assert list((tmp_path / "state").glob("*.segment"))
     judge = embedded(settings, reference, tmp_path / "judge", INTERLEAVINGS["seeded"])
     assert digests == [digest for _, digest in judge.digests]
+
+
+def test_registers_gone_from_the_beginning_are_an_error_with_a_name_and_never_a_shorter_panel(settings: LiveSettings, world: Any) -> None:
+    _, script = world
+    _closed(settings, _closer(settings), script[0])
+    topic = settings.topic(topology.REGISTERS)
+    with administrator(settings, "deleting records") as admin:
+        admin.delete_records({TopicPartition(topic, p): end for p, end in _ends(settings).items() if end})
+    fresh = _closer(settings)
+    with pytest.raises(BadContents, match="registers that closes of this academic year rest on are gone"):
+        ask(fresh, script[1].day)
+    seen = as_known(KafkaLogs(settings), lambda v: read_reference_topics(settings, v), Parameters(), BUDGET, script[0].day, clock.now)
+    assert seen.verdict is Verdict.CANNOT
+    assert "the log holds" in seen.why
+
+
+def _ends(settings: LiveSettings) -> dict[int, int]:
+    return positions_of(topology.REGISTERS, KafkaLogs(settings).ends())
+
+
+def test_a_close_on_a_register_topic_that_was_made_anew_is_refused(settings: LiveSettings, world: Any) -> None:
+    _, script = world
+    closer = _closer(settings)
+    _closed(settings, closer, script[0])
+    with administrator(settings, "deleting a topic") as admin:
+        admin.delete_topics([settings.topic(topology.REGISTERS)])
+    deadline = time.monotonic() + 60
+    while not declare(settings).make and time.monotonic() < deadline:
+        time.sleep(0.5)  # A topic goes in the background.
+    produce(settings, topology.REGISTERS, [*script[0].registers, *script[1].registers])
+    with pytest.raises(BadContents, match="It is another topic of that name"):
+        ask(closer, script[1].day)
 
 
 def test_an_abandoned_close_is_told_to_who_waits(settings: LiveSettings, world: Any) -> None:

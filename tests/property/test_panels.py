@@ -168,7 +168,7 @@ def kept(tmp_path: Path) -> tuple[Path, list[Batch]]:
 def _loaded(folder: Path, upto: int = 30, identity: dict[str, str] | None = None) -> list[tuple[int, int]]:
     segments = Segments(folder, identity or IDENTITY)
     try:
-        return [(reached["t/0"], len(batch)) for reached, batch in segments.load({"t/0": upto})]
+        return [(reached["t/0"], len(batch)) for reached, batch in segments.load({}, {"t/0": upto})]
     finally:
         segments.close()
 
@@ -179,7 +179,7 @@ def test_segments_give_back_what_was_kept_up_to_a_position(kept: tuple[Path, lis
     assert _loaded(folder) == whole
     assert _loaded(folder, upto=29) == whole[:2]
     segments = Segments(folder, IDENTITY)
-    for (_, held), batch in zip(segments.load({"t/0": 30}), batches, strict=True):
+    for (_, held), batch in zip(segments.load({}, {"t/0": 30}), batches, strict=True):
         for name in ("urn", "day", "session", "revision", "recorded_at", "source", "start", "cells"):
             assert np.array_equal(getattr(held, name), getattr(batch, name)), name
         assert held.sources == batch.sources
@@ -223,6 +223,16 @@ def test_a_new_segment_takes_the_place_of_those_it_does_not_follow(kept: tuple[P
     segments.keep({"t/0": 10}, {"t/0": 25}, batches[1])
     segments.close()
     assert _loaded(folder) == [(10, len(batches[0])), (25, len(batches[1]))]
+
+
+def test_segments_of_a_log_that_began_earlier_are_not_used_and_go(kept: tuple[Path, list[Batch]]) -> None:
+    folder, batches = kept
+    segments = Segments(folder, IDENTITY)
+    assert list(segments.load({"t/0": 5}, {"t/0": 30})) == []
+    segments.keep({"t/0": 5}, {"t/0": 25}, batches[1])
+    assert [reached for reached, _ in segments.load({"t/0": 5}, {"t/0": 30})] == [{"t/0": 25}]
+    segments.close()
+    assert _loaded(folder) == []
 
 
 def test_two_processes_do_not_keep_their_segments_in_one_directory(tmp_path: Path) -> None:
