@@ -41,7 +41,7 @@ class ReadingRecord(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What the register log is and still holds: its id (None: the embedded one), and where a partition begins that lost records."""
+    """Which log the registers are in (its id; None: the embedded one), and where partitions of the input logs begin that lost records."""
 
     register_log: str | None
     begins: dict[str, int]
@@ -54,7 +54,7 @@ class CloseLogs(Protocol):
         """Where the input logs end now."""
 
     def held(self) -> Held:
-        """What the register log is, and what it still holds."""
+        """Which log the registers are in, and what the input logs still hold."""
 
     def control(self) -> Iterator[AnyControlRecord]:
         """The control records since the last call, the first time all of them."""
@@ -66,8 +66,8 @@ class CloseLogs(Protocol):
         """Give `take` the valid registers from `after` (empty: from where the request begins) up to its positions, in any order.
         What is rejected behind `fresh` is remembered for `judge_rejects` and `publish`."""
 
-    def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
-        """All valid ones up to these positions."""
+    def acknowledgements(self, request: Requested) -> list[Acknowledgement]:
+        """All valid ones from where the request begins up to its positions."""
 
     def judge_rejects(self, since: Mapping[str, int], upto: Mapping[str, int], accepted: Mapping[str, int]) -> None:
         """Raise TooManyRejects when what was rejected between two closes is above the limit, and not `accepted` by a person."""
@@ -125,9 +125,9 @@ class EmbeddedCloseLogs:
                 lines = []
         take(decode(lines).batch)
 
-    def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
+    def acknowledgements(self, request: Requested) -> list[Acknowledgement]:
         """As `CloseLogs`."""
-        return [parse(body) for _, body in self._logs.read_acknowledgements(0, upto["acknowledgement"])]
+        return [parse(body) for _, body in self._logs.read_acknowledgements(0, request.positions["acknowledgement"])]
 
     def judge_rejects(self, since: Mapping[str, int], upto: Mapping[str, int], accepted: Mapping[str, int]) -> None:
         """Nothing to judge: a register is refused at the door."""

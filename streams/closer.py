@@ -28,7 +28,7 @@ from streams.close_logs import AlertRecord, ReadingRecord
 from streams.closed_readings import closed_readings
 from streams.log_lines import about
 from streams.reject_limit import TooManyRejects
-from streams.same_log import check_same_log
+from streams.same_log import begins_of, check_same_log
 from streams.schedule import Completed
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class Closer:
         year rests on.
         """
         held = self._logs.held()
-        check_same_log([request for request, _ in self.chain.completed], day, positions, held)
+        completed = [request for request, _ in self.chain.completed]
+        check_same_log(completed, day, positions, held)
         return Requested(
             previous=self.chain.newest,
             number=len(self.chain.completed) + 1,
@@ -135,7 +136,7 @@ class Closer:
             parameters_digest=self._rules,
             engine_version=ENGINE_VERSION,
             register_log=held.register_log,
-            begins=dict(sorted(held.begins.items())),
+            begins=begins_of(completed, day, held),
         )
 
     def resume(self) -> Requested | None:
@@ -227,7 +228,7 @@ class Closer:
             self._logs.registers(request, self._read, since, self._take)
             self._read = dict(request.positions)
             self._logs.judge_rejects(since, request.positions, self.chain.accepted)
-            acknowledged = Acknowledgements(self._logs.acknowledgements(request.positions))
+            acknowledged = Acknowledgements(self._logs.acknowledgements(request))
             if request.previous is None or request.previous != self.computed:
                 self._panels.forget_course()
             here = self._deployments[name]

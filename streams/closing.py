@@ -8,7 +8,7 @@ import threading
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from schemas.errors import HeadwayError
+from schemas.errors import BrokenPromise, HeadwayError
 from streams.closer import OtherRules
 from streams.reject_limit import TooManyRejects
 from streams.schedule import Arrived, CloseOrder, ClosingTimes, Completed, due
@@ -185,7 +185,8 @@ class Closing:
         self._failures += 1
         what = "the schedule, or a close that was asked for," if order is None else f"the close of {order.day}"
         hopeless = isinstance(error, TooManyRejects)
-        why = str(error) if hopeless else type(error).__name__  # Other words may hold a figure that /ready must not tell.
+        ours = isinstance(error, HeadwayError) and not isinstance(error, BrokenPromise)
+        why = str(error) if ours else type(error).__name__  # Other words may hold a figure that /ready must not tell.
         self.problem = f"{what} failed {self._failures} times ({why})"
         if self._failures < ATTEMPTS_MAX and not hopeless:
             self._not_before = self._monotonic() + PAUSES_SECONDS[self._failures - 1]

@@ -21,7 +21,7 @@ from streams.dead_letters import dead_letter
 from streams.decode import decode
 from streams.kafka_publish import Outgoing, publish
 from streams.kafka_tools import topic_identity
-from streams.log_reader import beginning_offsets, end_offsets, offsets_at, read
+from streams.log_reader import PositionLost, beginning_offsets, end_offsets, offsets_at, read
 from streams.reject_limit import TooManyRejects, too_many
 from streams.snapshot import Stretch
 
@@ -103,13 +103,14 @@ class KafkaLogs:
 
     def held(self) -> Held:
         """As `CloseLogs`."""
-        log = topology.REGISTERS
-        begins = asyncio.run(beginning_offsets(self._settings, log))
-        return Held(topic_identity(self._settings, log), {place: first for place, first in begins.items() if first})
+        begins = asyncio.run(beginning_offsets(self._settings, *topology.INPUTS))
+        return Held(topic_identity(self._settings, topology.REGISTERS), {place: first for place, first in begins.items() if first})
 
     def registers(self, request: Requested, after: Mapping[str, int], fresh: Mapping[str, int], take: Callable[[Batch], None]) -> None:
         """As `CloseLogs`; from the beginning it starts with the segments on disk."""
         log, upto = topology.REGISTERS, request.positions
+        if request.register_log is not None and (found := topic_identity(self._settings, log)) != request.register_log:
+            raise PositionLost(f"the registers are in {found}, those of this close were in {request.register_log}. It is another topic")
         begin = _of(log, after or request.begins)
         if not after and self._segments is not None:
             for begin, batch in self._segments.load(begin, _least(_of(log, upto), fresh)):  # noqa: B007, B020 (the last one counts)
@@ -141,11 +142,12 @@ class KafkaLogs:
         """When the first register that the log still holds came, UTC; None when there is none."""
         stamps: list[int] = []
         log = topology.REGISTERS
-        ends = {p: min(end, 1) for p, end in positions_of(log, self.ends()).items()}
-        asyncio.run(read(self._settings, log, {}, ends, lambda _, got: stamps.append(got[0].timestamp)))
+        begins = positions_of(log, asyncio.run(beginning_offsets(self._settings, log)))
+        ends = {p: min(end, begins[p] + 1) for p, end in positions_of(log, self.ends()).items()}
+        asyncio.run(read(self._settings, log, begins, ends, lambda _, got: stamps.append(got[0].timestamp)))
         return datetime.fromtimestamp(min(stamps) / 1000, UTC) if stamps else None
 
-    def acknowledgements(self, upto: Mapping[str, int]) -> list[Acknowledgement]:
+    def acknowledgements(self, request: Requested) -> list[Acknowledgement]:
         """As `CloseLogs`."""
         log = topology.ACKNOWLEDGEMENTS
 
@@ -157,11 +159,11 @@ class KafkaLogs:
                 except InvalidRegister as error:
                     self._rejected[f"{log.name}/{partition}"][record.offset] = Reject.of(value, error)
 
-        ends = positions_of(log, upto)
-        starts = {p: min(self._acknowledged_upto.get(p, 0), end) for p, end in ends.items()}
+        ends, begins = positions_of(log, request.positions), positions_of(log, request.begins)
+        starts = {p: min(max(self._acknowledged_upto.get(p, 0), begins.get(p, 0)), end) for p, end in ends.items()}
         self.holes += asyncio.run(read(self._settings, log, starts, ends, keep))
         self._acknowledged_upto |= {p: max(end, self._acknowledged_upto.get(p, 0)) for p, end in ends.items()}
-        return [said for (partition, offset), said in self._acknowledged.items() if offset < ends.get(partition, 0)]
+        return [said for (p, offset), said in self._acknowledged.items() if begins.get(p, 0) <= offset < ends.get(p, 0)]
 
     def judge_rejects(self, since: Mapping[str, int], upto: Mapping[str, int], accepted: Mapping[str, int]) -> None:
         """As `CloseLogs`."""

@@ -25,6 +25,7 @@ from streams.closer import Closer, OtherRules
 from streams.connecting import administrator
 from streams.kafka_logs import KafkaLogs, positions_of
 from streams.live_closer import LiveCloser, identity_of, read_parameters
+from streams.log_reader import PositionLost
 from streams.reference_publish import publish_reference
 from streams.reference_topics import read_reference_topics
 from streams.snapshot import Segments
@@ -205,15 +206,43 @@ def test_segments_are_used_from_disk_and_deleted_ones_do_no_harm(settings: LiveS
 def test_registers_gone_from_the_beginning_are_an_error_with_a_name_and_never_a_shorter_panel(settings: LiveSettings, world: Any) -> None:
     _, script = world
     _closed(settings, _closer(settings), script[0])
-    topic = settings.topic(topology.REGISTERS)
-    with administrator(settings, "deleting records") as admin:
-        admin.delete_records({TopicPartition(topic, p): end for p, end in _ends(settings).items() if end})
+    _delete(settings, topology.REGISTERS, {p: end for p, end in _ends(settings).items() if end})
     fresh = _closer(settings)
-    with pytest.raises(BadContents, match="registers that closes of this academic year rest on are gone"):
+    with pytest.raises(BadContents, match="records that closes of this academic year rest on are gone"):
         ask(fresh, script[1].day)
     seen = as_known(KafkaLogs(settings), lambda v: read_reference_topics(settings, v), Parameters(), BUDGET, script[0].day, clock.now)
     assert seen.verdict is Verdict.CANNOT
     assert "the log holds" in seen.why
+
+
+def test_what_retention_took_is_not_asked_for_where_a_close_begins_behind_it(settings: LiveSettings, world: Any) -> None:
+    _, script = world
+    produce(settings, topology.REGISTERS, script[0].registers)
+    produce(settings, topology.ACKNOWLEDGEMENTS, [b'{"urn": 100001}'] * 3)
+    closer = _closer(settings)
+    plain = ask(closer, script[0].day)
+    place = next(place for place, end in plain.positions.items() if end == 3 and place.startswith(topology.ACKNOWLEDGEMENTS.name))
+    cut = plain.model_copy(update={"begins": {place: 2}})
+    _delete(settings, topology.ACKNOWLEDGEMENTS, {int(place.rpartition("/")[2]): 2})
+    with pytest.raises(PositionLost, match="the log holds 2 to 3"):
+        KafkaLogs(settings).acknowledgements(plain)
+    KafkaLogs(settings).acknowledgements(cut)
+    assert KafkaLogs(settings).held().begins == {place: 2}
+    _delete(settings, topology.REGISTERS, {p: 1 for p, end in _ends(settings).items() if end})
+    assert KafkaLogs(settings).first_at() is not None
+
+
+def test_an_old_close_on_another_topic_of_the_same_name_cannot_be_computed(settings: LiveSettings, world: Any) -> None:
+    _, script = world
+    closer = _closer(settings)
+    request = _closed(settings, closer, script[0])
+    with pytest.raises(PositionLost, match="It is another topic"):
+        _closer(settings).compute(request.model_copy(update={"register_log": f"{settings.topic(topology.REGISTERS)}@another"}))
+
+
+def _delete(settings: LiveSettings, log: topology.Log, upto: dict[int, int]) -> None:
+    with administrator(settings, "deleting records") as admin:
+        admin.delete_records({TopicPartition(settings.topic(log), p): end for p, end in upto.items()})
 
 
 def _ends(settings: LiveSettings) -> dict[int, int]:

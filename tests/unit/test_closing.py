@@ -231,6 +231,15 @@ def test_a_close_of_other_rules_is_left_alone_for_ten_minutes_and_then_given_up(
     assert at.step() == (FIRST_DAY, False)
 
 
+def test_what_is_wrong_with_the_logs_is_said_in_words(at: _Closing) -> None:
+    at.add()
+    at.now = EVENING
+    at.runner.faults = [BadContents("begins at 301", file="the logs", remedy="Restore the topic")]
+    assert at.step() is None
+    assert at.closing.problem is not None
+    assert "begins at 301. Restore the topic" in at.closing.problem
+
+
 def test_no_close_is_asked_for_where_a_log_is_shorter_than_at_the_last_one(tmp_path: Path) -> None:
     year = small_year(1, days=6, schools=12)
     write_reference(year, tmp_path)

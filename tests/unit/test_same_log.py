@@ -9,10 +9,10 @@ import pytest
 from schemas.control import Requested, read_control_record
 from schemas.errors import BadContents
 from streams.close_logs import Held
-from streams.same_log import check_same_log
+from streams.same_log import begins_of, check_same_log
 
 LOG = "attendance.session.v1"
-SUMMER, AUTUMN, TODAY = date(2026, 7, 17), date(2026, 9, 8), date(2026, 9, 9)
+LONG_AGO, SUMMER, AUTUMN, TODAY = date(2025, 7, 18), date(2026, 7, 17), date(2026, 9, 8), date(2026, 9, 9)
 
 
 def closed(day: date, reached: int, *, begins: int = 0, register_log: str | None = "topic@1") -> Requested:
@@ -60,7 +60,7 @@ def test_what_lay_before_the_last_close_of_an_earlier_year_may_go(begins: int) -
 
 @pytest.mark.parametrize("completed", [[closed(SUMMER, 300), closed(AUTUMN, 400)], [closed(AUTUMN, 400)]])
 def test_registers_of_this_year_that_are_gone_are_refused(completed: list[Requested]) -> None:
-    with pytest.raises(BadContents, match="begins at 301: registers that closes of this academic year rest on are gone"):
+    with pytest.raises(BadContents, match="begins at 301: records that closes of this academic year rest on are gone"):
         check(completed, begins=301)
 
 
@@ -80,3 +80,18 @@ def test_a_request_says_where_its_log_begins_only_where_it_does_not_begin_at_0()
     assert b"register_log" not in plain.to_line()
     assert read_control_record(cut.to_line()) == cut
     assert plain.close_id != cut.close_id
+
+
+def test_a_log_that_holds_everything_is_read_from_0() -> None:
+    assert begins_of([closed(LONG_AGO, 100), closed(SUMMER, 300)], TODAY, Held("topic@1", {})) == {}
+
+
+def test_where_a_close_begins_does_not_move_with_the_retention_from_day_to_day() -> None:
+    def begins(completed: list[Requested], first: int) -> int:
+        return begins_of(completed, TODAY, Held("topic@1", {f"{LOG}/0": first}))[f"{LOG}/0"]
+
+    before = [closed(LONG_AGO, 100), closed(SUMMER, 300)]
+    assert begins(before, 7) == 100, "behind the last close of the year before last: planned closures of last year stay"
+    assert begins([*before, closed(AUTUMN, 400, begins=100)], 60) == 100
+    assert begins([*before, closed(AUTUMN, 400, begins=100)], 120) == 120
+    assert begins([closed(SUMMER, 300)], 7) == 7, "nothing was closed the year before last"
