@@ -143,10 +143,10 @@ def test_a_close_that_fails_is_tried_again_with_growing_pauses_and_given_up_afte
         assert at.step() is None
         if len(at.runner.faults) < before:
             tried.append(at.seconds)
-            assert at.closing.problem == f"the close of 2026-10-05 failed {len(tried)} times (BadContents)"
+            assert at.closing.problem == f"the close of 2026-10-05 failed {len(tried)} times (f: torn. r)"
         at.seconds += 1
     assert tried == [0, 2, 12, 72, 372]
-    assert at.runner.abandoned == ["failed 5 times: BadContents"]
+    assert at.runner.abandoned == ["failed 5 times: f: torn. r"]
     assert at.step() is None, "given up for an hour"
     at.seconds += 3600
     assert at.step() == (FIRST_DAY, False)
