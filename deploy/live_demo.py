@@ -68,6 +68,8 @@ def main() -> None:
             _wait_until_ready(name, port, folder)
         print("two workers and a closer are ready")
         _play(folder, broker.bootstrap)
+    except KeyboardInterrupt:
+        print("stopped")
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)

@@ -7,7 +7,6 @@ what: the closer folds the log itself, from its beginning.
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,14 @@ from streams import clock, topology
 from streams.close_metrics import CloseMetrics, newest_close
 from streams.closing import Closing
 from streams.faust_app import Supervisor, make_app
+from streams.give_back import give_back
+from streams.granting import require
 from streams.health import Health, Watchdog
 from streams.kafka_logs import KafkaLogs
 from streams.live_closer import KafkaArrivals, LiveCloser, identity_of, read_parameters
 from streams.metrics import Metrics
 from streams.schedule import ClosingTimes
-from streams.snapshot import Segments
+from streams.snapshot import Segments, claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ class _Thread:
         self._closing: Closing | None = None
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="headway-closes", daemon=True)
+        self._claimed = claim(settings.state_dir)
         self._segments: Segments | None = None
         self._heard: tuple[str, tuple[tuple[str, int], ...]] = ("", ())
         self.leads = False
@@ -78,15 +80,16 @@ class _Thread:
 
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
-        if self._segments is not None and not self._thread.is_alive():
-            self._segments.close()
+        if not self._thread.is_alive():
+            self._claimed.close()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
                 self._step()
             except Exception as error:  # noqa: BLE001 (its fate: logged, shown on /ready, tried again)
-                _log.exception("the closer is held up")
+                ours = isinstance(error, HeadwayError)  # Its words say it all.
+                _log.error("the closer is held up: %s", error if ours else type(error).__name__, exc_info=None if ours else error)
                 self.problem = f"held up ({error if isinstance(error, HeadwayError) else type(error).__name__})"
                 self._wake.wait(START_PAUSE_SECONDS)
             else:
@@ -110,15 +113,16 @@ class _Thread:
                 closing.wake()
         while closing.step() is not None and not self._stopped.is_set():
             self._watchdog.progressed()
-            gc.collect()
+            give_back()
         self._heard = heard(closer.chain)
         self.problem = closing.problem
         self._watchdog.waits(int(closer.chain.open is not None))
 
     def _opened(self) -> LiveCloser:
-        """Made when the broker and the reference data are there; a directory of snapshots that another holds is a wrong setting."""
+        """Made when the broker and the reference data are there, and this sign-in is let in."""
         if self._segments is None:
-            self._segments = Segments(self._settings.state_dir, identity_of(self._settings), self._at)
+            require(self._settings, "closer")
+            self._segments = Segments(self._settings.state_dir, identity_of(self._settings), self._at, self._claimed)
         second_opinion.load()  # Before a close waits for it.
         logs = KafkaLogs(self._settings, self._segments)
         closer = LiveCloser(self._settings, logs, self._parameters, clock.now, at=self._at)

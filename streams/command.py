@@ -39,6 +39,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(help="Headway: a monitor of school attendance on its way to a yearly target.", no_args_is_help=True, add_completion=False)
 
 DONE, FAILED, WRONG_USAGE, WITH_REJECTS = 0, 1, 2, 3
+INTERRUPTED = 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -151,8 +152,10 @@ def main() -> None:
         _fail(str(error), FAILED)
     except HeadwayError as error:
         _fail(f"{type(error).__name__}: {error}", FAILED)
-    except KeyboardInterrupt:
-        _fail("stopped; nothing half-written stands: run the same command again", 130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # What a Ctrl-C becomes in Click, which says nothing.
+            _fail("stopped; nothing half-written stands: run the same command again", INTERRUPTED)
+        raise
     except MemoryError:
         _fail("out of memory. Replay fewer files at a time", FAILED)
 

@@ -37,6 +37,7 @@ __all__ = ["BOOTSTRAP_MS", "NotAllowed", "RecordTooLarge", "TopicMissing", "admi
 BOOTSTRAP_MS = 10_000
 
 _LOGGER = "kafka.net"
+_GRANT = "The cluster's administrator grants it with `headway topics --access`; or sign in as somebody who may: HEADWAY_SASL_USERNAME"
 
 
 class TopicMissing(HeadwayError):
@@ -68,8 +69,7 @@ def named_errors(settings: LiveSettings, doing: str) -> Iterator[None]:
         raise TopicMissing(f"{settings.kafka}: {doing}: there is no such topic that we may see. Make them with `headway topics`") from error
     except (AuthorizationError, SaslAuthenticationFailedError) as error:
         who = settings.sasl_username or "who does not sign in"
-        remedy = "Sign in as somebody who may: HEADWAY_SASL_USERNAME"
-        raise NotAllowed(f"{settings.kafka}: {doing}: {who} may not ({type(error).__name__}). {remedy}") from error
+        raise NotAllowed(f"{settings.kafka}: {doing}: {who} may not ({type(error).__name__}). {_GRANT}") from error
     except MessageSizeTooLargeError as error:
         raise RecordTooLarge(f"{settings.kafka}: {doing}: a record is larger than its topic takes. Send a smaller one") from error
     except (KafkaError, OSError) as error:
@@ -107,22 +107,42 @@ def administrator(settings: LiveSettings, doing: str = "asking about topics") ->
 @contextmanager
 def _refusals(settings: LiveSettings) -> Iterator[None]:
     """Raises NotAllowed with the reason, where there is one to be told; other errors go on as they are."""
-    logger, listener = logging.getLogger(_LOGGER), _Listener()
-    logger.addHandler(listener)
+    listener = _Listener()
     try:
-        yield
+        with _listening(listener):
+            yield
     except AuthorizationError as error:
         who = settings.sasl_username or "who does not sign in"
         what = f" with {error.args[0]}" if isinstance(error, TopicAuthorizationFailedError) and error.args else ""
-        raise NotAllowed(
-            f"{settings.kafka}: {who} may not do this{what} ({type(error).__name__}). Sign in as somebody who may: HEADWAY_SASL_USERNAME"
-        ) from error
+        raise NotAllowed(f"{settings.kafka}: {who} may not do this{what} ({type(error).__name__}). {_GRANT}") from error
     except (KafkaTimeoutError, KafkaConnectionError) as error:
         if (why := _why("\n".join(listener.lines), settings)) is not None:
             raise NotAllowed(f"{settings.kafka}: {why}") from error
         raise
+
+
+@contextmanager
+def _listening(listener: logging.Handler) -> Iterator[None]:
+    """The listener hears errors whatever an embedding program has made of its logging; nobody else hears more for it."""
+    logger, manager = logging.getLogger(_LOGGER), logging.root.manager
+    below = [one for name, one in manager.loggerDict.items() if name.startswith(f"{_LOGGER}.") and isinstance(one, logging.Logger)]
+    deaf = [one for one in (logger, *below) if not one.isEnabledFor(logging.ERROR)]
+    before, off, propagate = [(one, one.level, one.disabled) for one in deaf], manager.disable, logger.propagate
+    if deaf:
+        manager.disable, logger.propagate = logging.NOTSET, False
+    for one in deaf:
+        one.disabled = False
+        one.setLevel(logging.ERROR)
+    logger.addHandler(listener)
+    try:
+        yield
     finally:
         logger.removeHandler(listener)
+        if deaf:
+            manager.disable, logger.propagate = off, propagate
+        for one, level, disabled in before:
+            one.disabled = disabled
+            one.setLevel(level)
 
 
 def _why(said: str, settings: LiveSettings) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -16,17 +17,22 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from schemas.errors import BrokenPromise, WrongUsage
+from streams import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from structlog.typing import EventDict
 
-__all__ = ["FIELDS", "about", "formatter", "log_to_stderr"]
+__all__ = ["FIELDS", "Seldom", "about", "formatter", "log_to_stderr"]
 
 ABOUT = ("close_id", "alert_id")
 FIELDS = frozenset({"at", "level", "logger", "event", "exception", "instance", *ABOUT})
 """Every field that a line may have; others are left out, whoever wrote them."""
+SELDOM_SECONDS = 60.0
+_SAID_MAX = 1_000
+_WORDS_MAX = 200
+_FIGURES = re.compile(r"0x[0-9a-f]+|[0-9]+")
 _QUIET = ("aiokafka", "kafka", "faust", "mode")
 
 
@@ -39,9 +45,37 @@ def log_to_stderr(environment: Mapping[str, str] | None = None, stream: TextIO |
         raise WrongUsage(f"HEADWAY_LOG {form}: write json or text")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter(as_json=form == "json", instance=environment.get("HEADWAY_INSTANCE_ID", "")))
+    handler.addFilter(Seldom(clock.monotonic_seconds))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Seldom(logging.Filter):
+    """Lets a warning through once a minute: without a broker its clients say the same some fifty times a second.
+
+    The same is what one logger says in the same words but for figures, with the same exception.
+    """
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        """seconds: a monotonic clock."""
+        super().__init__()
+        self._seconds = seconds
+        self._said: dict[tuple[str, str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if record.levelno < logging.WARNING:
+            return True
+        kind = record.exc_info[0] if record.exc_info else None
+        words = _FIGURES.sub("", record.getMessage())[:_WORDS_MAX]
+        same, now = (record.name, words, "" if kind is None else kind.__name__), self._seconds()
+        if now - self._said.get(same, -SELDOM_SECONDS) < SELDOM_SECONDS:
+            return False
+        if len(self._said) >= _SAID_MAX:
+            self._said.clear()
+        self._said[same] = now
+        return True
 
 
 def formatter(*, as_json: bool, instance: str = "") -> logging.Formatter:

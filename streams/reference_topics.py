@@ -34,6 +34,8 @@ VERSION = "version"
 """The header of a row: the version that it belongs to."""
 
 _log = logging.getLogger("headway.reference")
+_WARNED: set[str] = set()
+"""What was said of records that stand there for ever: each process looks again every few seconds."""
 _CALENDAR_ROW = TypeAdapter(CalendarRow)
 
 
@@ -77,7 +79,9 @@ def _manifests(reader: LogReader) -> list[Manifest]:
             try:
                 out.append(manifest.parse(record.value or b""))
             except ValidationError:
-                _log.warning("%s/%d is no manifest; passed over", place, record.offset)
+                if (said := f"{place}/{record.offset} is no manifest; passed over") not in _WARNED:
+                    _WARNED.add(said)
+                    _log.warning("%s", said)
     return out
 
 

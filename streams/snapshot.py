@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["FORMAT", "SEGMENT_REGISTERS", "Segments", "Stretch"]
+__all__ = ["FORMAT", "SEGMENT_REGISTERS", "Segments", "Stretch", "claim"]
 
 FORMAT = 2
 """Changes with the layout of a batch's columns, or with the numbers of codes and year groups."""
@@ -44,20 +44,31 @@ _COLUMNS = {
 }
 
 
+def claim(directory: Path) -> TextIO:
+    """Make the directory and keep every other process out of it until the file is closed; raises WrongUsage."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (directory / "lock").open("w")
+    except OSError as error:
+        raise WrongUsage(f"HEADWAY_STATE_DIR {directory}: {error.strerror}. Name a directory that can be made and written") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise WrongUsage(f"{directory}: another process keeps its snapshots here. Give each closer a HEADWAY_STATE_DIR") from error
+    return lock
+
+
 class Segments:
     """The segments of one process; another process that uses the same directory is refused."""
 
-    def __init__(self, directory: Path, identity: Mapping[str, str], at: Callable[[str], None] = lambda _: None) -> None:
-        """identity: of cluster and topics; a segment of another one is not ours."""
+    def __init__(
+        self, directory: Path, identity: Mapping[str, str], at: Callable[[str], None] = lambda _: None, claimed: TextIO | None = None
+    ) -> None:
+        """identity: of cluster and topics; a segment of another one is not ours. claimed: what `claim` gave; closed by `close`."""
         self._directory, self._identity, self._at = directory, dict(identity), at
         self._first: dict[str, int] = {}
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = (directory / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            raise WrongUsage(f"{directory}: another process keeps its snapshots here. Give each closer a HEADWAY_STATE_DIR") from error
+        self._lock = claimed or claim(directory)
 
     def close(self) -> None:
         """Let the directory go."""
@@ -97,6 +108,7 @@ class Segments:
             digest.update(column.data)
         part = self._directory / "part"
         with part.open("wb") as file:
+            part.chmod(0o600)
             file.write(digest.hexdigest().encode() + b"\n" + line)
             for column in columns:
                 self._at("snapshot")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from schemas.errors import HeadwayError
 from streams import topology
+from streams.give_back import give_back
 from streams.kafka_logs import positions_of
 from streams.kafka_publish import Outgoing
 from streams.log_reader import Ends, PositionLost, read
@@ -129,7 +130,7 @@ class Intake:
                     self._open.clear()
                     self._read.clear()
         gc.unfreeze()
-        gc.collect()
+        give_back()
         gc.freeze()  # What it stands on stays for a day: to walk through it again and again would hold registers up.
         self._look.set()
 

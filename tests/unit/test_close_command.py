@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from schemas.errors import WrongUsage
-from streams import clock
+from streams import clock, command
 from streams.command import app
 from streams.intake import judge
 from streams.sqlite_log import EmbeddedLogs
@@ -108,3 +110,18 @@ def test_a_slip_of_the_pen_does_not_end_the_year(log: Path, monkeypatch: pytest.
     assert "has not come yet" in str(refused.exception)
     assert json.loads(close(log, "--json").output)["day"] == "2026-09-08", "the latest that has come"
     assert close(log, "--day=2026-09-10", "--ahead").exit_code == 0
+
+
+def test_a_command_that_is_stopped_by_hand_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stopped = typer.Typer()
+
+    @stopped.command()
+    def waiting() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "app", stopped)
+    monkeypatch.setattr(sys, "argv", ["headway"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 130
+    assert "run the same command again" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.alert import AlertKind, AlertState
 from schemas.errors import BrokenPromise, WrongUsage
-from streams.log_lines import FIELDS, about, formatter, log_to_stderr
+from streams.log_lines import FIELDS, SELDOM_SECONDS, Seldom, about, formatter, log_to_stderr
 from tests.casebooks import CANARY, HUB_A, Book, alert
 
 if TYPE_CHECKING:
@@ -93,3 +93,38 @@ def test_on_a_terminal_or_when_asked_lines_are_for_people(written: io.StringIO) 
     assert written.getvalue().endswith(" INFO headway.test: a message close_id=c1\n")
     with pytest.raises(WrongUsage, match="HEADWAY_LOG xml: write json or text"):
         log_to_stderr({"HEADWAY_LOG": "xml"})
+
+
+def test_a_warning_that_only_differs_in_figures_is_written_once_a_minute() -> None:
+    now = 0.0
+    seldom = Seldom(lambda: now)
+
+    def written(words: str, *, level: int = logging.WARNING, name: str = "aiokafka.conn", error: Exception | None = None) -> bool:
+        told = None if error is None else (type(error), error, None)
+        return seldom.filter(logging.LogRecord(name, level, "", 0, "%s", (words,), told))
+
+    assert written("no connection to node 1 at 0x7f3a")
+    assert not written("no connection to node 2 at 0x1b00")
+    assert written("no connection to node 1", name="kafka.net")
+    assert written("authentication failed")
+    assert written("a close failed", error=ValueError())
+    assert written("a close failed", error=KeyError())
+    assert written("partitions [1]", level=logging.INFO)
+    assert written("partitions [1]", level=logging.INFO), "what goes well is no flood"
+    now = SELDOM_SECONDS
+    assert written("no connection to node 3 at 0x7f3a")
+
+
+def test_a_live_process_writes_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    quiet = [logging.getLogger(name) for name in ("aiokafka", "kafka", "faust", "mode")]
+    levels = [one.level for one in quiet]
+    out = io.StringIO()
+    log_to_stderr({"HEADWAY_LOG": "text"}, out)
+    for node in range(5):
+        logging.getLogger("aiokafka.conn").warning("no connection to node %d", node)
+    for one, level in zip(quiet, levels, strict=True):
+        one.setLevel(level)
+    assert out.getvalue().count("no connection") == 1

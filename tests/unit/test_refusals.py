@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
+import warnings
 
 import pytest
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 
 from schemas.errors import WrongUsage
+from streams import topology
 from streams.connecting import NotAllowed, connecting
+from streams.kafka_publish import Outgoing, publish
 from streams.live_settings import live_settings
-from streams.log_reader import BrokerUnavailable
+from streams.log_reader import BrokerUnavailable, Ends, end_offsets, read
 
 LOST = "<KafkaTransport>: socket disconnected"
 UNDERSTOOD = "<KafkaConnection broker_version=(4, 3) (disconnected)>: Connection lost: socket disconnected"
@@ -55,3 +60,45 @@ def test_a_bootstrap_server_is_a_host_and_a_port(servers: str) -> None:
 
 def test_several_bootstrap_servers_are_taken() -> None:
     assert live_settings(kafka="a:9092, [::1]:9093").kafka == "a:9092, [::1]:9093"
+
+
+@pytest.mark.parametrize("name", ["kafka.net", "kafka.net.transport"])
+@pytest.mark.parametrize("deaf", ["off", "level", "all"])
+def test_the_reason_is_heard_whatever_became_of_the_logging(name: str, deaf: str) -> None:
+    logger = logging.getLogger(name)
+    logger.disabled, level = deaf == "off", logger.level
+    logger.setLevel(logging.CRITICAL if deaf == "level" else level)
+    logging.disable(logging.CRITICAL if deaf == "all" else logging.NOTSET)
+    try:
+        with pytest.raises(NotAllowed, match="is not let in"):
+            failing("SASL_SSL", ["SaslAuthenticationFailedError: invalid credentials"])
+        assert not logger.isEnabledFor(logging.ERROR), "as it was before"
+    finally:
+        logging.disable(logging.NOTSET)
+        logger.disabled = False
+        logger.setLevel(level)
+
+
+def test_who_may_not_yet_is_told_who_grants_it() -> None:
+    with pytest.raises(NotAllowed, match="headway topics --access"), connecting(live_settings()):
+        raise TopicAuthorizationFailedError
+
+
+def test_a_reader_that_could_not_start_is_closed() -> None:
+    async def asked() -> None:
+        with pytest.raises(BrokerUnavailable):
+            await end_offsets(settings, topology.CONTROL)
+        with pytest.raises(BrokerUnavailable):
+            await publish(settings, [Outgoing(topology.CONTROL, None, b"")])
+        with pytest.raises(BrokerUnavailable):
+            await read(settings, topology.CONTROL, {0: 0}, {0: 1}, lambda *_: None)
+        ends = Ends(settings, topology.CONTROL)
+        with pytest.raises(BrokerUnavailable):
+            await ends.now()
+
+    settings = live_settings(kafka="127.0.0.1:1")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        asyncio.run(asked())
+        gc.collect()
+    assert not [str(one.message) for one in said if "Unclosed" in str(one.message)]
