@@ -199,7 +199,7 @@ def main() -> None:
 
 
 def _commands(results: dict[str, Result | None]) -> list[str]:
-    out = ["The commands (each goes on where it was stopped, in its `--out`); this page: `python -m benchmarks.backtest_page`.", ""]
+    out = ["The commands (each goes on where it was stopped, in its `--out`); this page: `make backtests`.", ""]
     made = [r for r in results.values() if r is not None]
     return out + [line for r in made for line in (f"At commit {r['about']['commit']}:", "", "```", command_of(r), "```", "")]
 

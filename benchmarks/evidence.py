@@ -16,12 +16,16 @@ __all__ = ["provenance", "table", "write"]
 EVIDENCE = Path(__file__).resolve().parents[1] / "docs" / "evidence"
 
 
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S607 (git from the path)
+
+
 def provenance(command: str) -> dict[str, Any]:
     """What a reader needs to judge the figure and to make it again."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S607 (git from the path)
+    dirty = ", with changes" if _git("status", "--porcelain", "--", "*.py", "*.toml") else ""
     return {
         "command": command,
-        "commit": commit,
+        "commit": _git("rev-parse", "--short", "HEAD") + dirty,
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "system": platform.system(),

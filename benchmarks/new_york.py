@@ -1,7 +1,7 @@
 """New York 2015-16, a real school year, through `headway replay`: alarms per school-year, time taken, injected drops found.
 
 usage: HEADWAY_DATA=... python -m benchmarks.new_york
-Thresholds are the simulator's; season, levels and noise come from the year before; nothing was chosen on this year. First
+Thresholds are the simulator's; season, levels and noise come from the year before; no threshold was chosen on this year. First
 passages as detection.md 1.8 defines the nominal rate; openings under the alert policy beside them.
 """
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.changed_registers import changed_since
+from models.changed_registers import Standing
 from models.evidence import Window, windows
 from models.school_cells import ABSENCE_CODES, CellReader, Registers
 from models.year_group_evidence import group_expected
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from models.close import YearModel
-    from models.evidence import Evidence
     from models.numbers import Floats, Ints
     from models.panel import Panel
     from models.school_cells import SchoolCells
@@ -100,6 +99,7 @@ class Attributor:
     def __init__(self, reader: CellReader, model: YearModel, panel: Panel, registers: Registers, day: int) -> None:
         """day: the deployment day being closed, which the model has been scored through."""
         self._reader, self._model, self._panel, self._registers, self._day = reader, model, panel, registers, day
+        self.standing = Standing(model.deployment, panel, registers)
         self._windows: dict[tuple[str, int], Window] = {}
         self._cells: dict[int, SchoolCells] = {}
 
@@ -158,10 +158,6 @@ class Attributor:
             out |= _excess(window, later, split)
         out |= {"common": later.common_millionths, "own": later.excess_millionths}
         return Parts(out, self.leading(chart, school, onset))
-
-    def changed_since(self, opened: int, *, school: int | None, area: int) -> Evidence:
-        """The registers that changed after deployment day `opened` (`models.changed_registers`)."""
-        return changed_since(self._model.deployment, self._panel, self._registers, opened, school=school, area=area)
 
     def year_group_parts(self, school: int, group: str, onset: int, seen: GroupDays) -> Parts:
         """The splits of a year group's excess over what it would have missed beside the rest of its school (chart G), from

@@ -18,7 +18,7 @@ from models import sudden_alerts
 from models.changed_registers import in_words
 from models.evidence import Evidence, chart_evidence, onset_day
 from models.guards import Verdict
-from models.said import Key, Line
+from models.said import Key, Line, key_of
 from models.second_opinion import second_opinions
 from models.thresholds import limit, once_in_school_years, rarity
 from models.year_group_counts import series_key
@@ -29,7 +29,7 @@ from schemas.codes import YEAR_GROUP_IDS
 if TYPE_CHECKING:
     from models.attribution import Attributor
     from models.close import Acknowledged, YearModel
-    from models.numbers import Bools, Floats
+    from models.numbers import Bools, Floats, Ints
     from models.parameters import Budget
     from models.said import Said
 
@@ -82,6 +82,11 @@ class _Say(NamedTuple):
     def day_of(self, when: date) -> int:
         return int(np.searchsorted(self.model.deployment.days, (when - _EPOCH).days))
 
+    def about(self, key: Key) -> Ints:
+        """The schools (indices) that something is said of: one, or an area's."""
+        here = self.model.deployment
+        return np.flatnonzero(here.urn == key.urn if key.area is None else here.area == here.areas.index(key.area)).astype(np.int32)
+
     def grounds(self, chart: str, school: int, h: float, onset: int, named: str | None = None) -> tuple[Evidence, dict[str, float] | None]:
         """Evidence and attribution of one school's T, C or G from an onset to today. named: the year group to speak of (for G)."""
         if named is not None:
@@ -126,6 +131,8 @@ class _Say(NamedTuple):
         attribution: dict[str, float] | None = None,
         named: str | None = None,
     ) -> Alert:
+        if self.attributor is not None:
+            evidence = {**evidence, "known_until": self.attributor.standing.known_until(self.about(key), self.day)}
         line = Line(self.today, rank, open=True, onset=onset, hold_off_from=None, named=named)
         alert = self.alert(key, AlertState.OPENED, line, reason, evidence, attribution)
         return alert.model_copy(update={"reason": "reopened"}) if str(alert.alert_id) in self.said.opened else alert
@@ -162,10 +169,8 @@ def _with_what_changed(say: _Say, alert: Alert) -> Alert:
     """A withdrawal that names the registers that changed since the opening."""
     if say.attributor is None:
         return alert
-    here = say.model.deployment
-    school = None if alert.area is not None else int(np.searchsorted(here.urn, alert.urn or 0))
-    area = here.areas.index(alert.area) if alert.area is not None else int(here.area[school])
-    changed = say.attributor.changed_since(say.day_of(alert.opened_on), school=school, area=area)
+    known_until = say.said.lines[key_of(alert)].known_until
+    changed = say.attributor.standing.changed(say.about(key_of(alert)), say.day_of(alert.opened_on), known_until)
     return alert.model_copy(update={"evidence": {**alert.evidence, **changed}, "reason": f"{alert.reason}; {in_words(changed)}"})
 
 

@@ -6,6 +6,7 @@ long-run variance. It is a panel of one school over `models.charts`; a test hold
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -87,6 +88,8 @@ class HeadwayChart(DriftDetector, Estimator):  # type: ignore[misc]  # River's t
         own_level: bool = True,
     ) -> None:
         super().__init__()
+        if not shifts or min(shifts) <= 0 or not 0 < long_run_variance < math.inf or not decision_interval > 0:
+            raise ValueError("shifts, long_run_variance and decision_interval must be greater than 0, and there must be a shift")
         self.shifts = shifts
         self.long_run_variance = long_run_variance
         self.decision_interval = decision_interval
@@ -103,12 +106,15 @@ class HeadwayChart(DriftDetector, Estimator):  # type: ignore[misc]  # River's t
         """Take in one residual.
 
         signal: what the series shares with others now, whose loading is learned; daily_variance: of this residual;
-        long_run_variance: this update's, where it is not the chart's (in the residual's own units, as daily_variance).
+        long_run_variance: this update's, where it is not the chart's (in the residual's own units, as daily_variance). A value
+        that is not finite, or a variance that is not above 0, is a missing update: nothing is taken in.
         """
         if self._drift_detected:
             charts.reset(self._state, np.array([0], np.int32), self._updates - 1)
             self._drift_detected = False
         slow = self.long_run_variance * daily_variance if long_run_variance is None else long_run_variance
+        if not (math.isfinite(x) and math.isfinite(signal) and 0 < daily_variance < math.inf and 0 < slow < math.inf):
+            return
         here = (np.array([float(value)]) for value in (x, signal, slow, daily_variance, self._updates))
         residual, common, long_run, daily, so_far = here
         day = Day(residual, common, long_run, daily, np.array([True]), so_far)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from schemas.alert import Alert
 
-__all__ = ["Key", "Line", "Said"]
+__all__ = ["Key", "Line", "Said", "key_of"]
 
 
 class Key(NamedTuple):
@@ -33,7 +33,8 @@ class Key(NamedTuple):
 class Line:
     """The state of one key: the newest alert's opening day, rank and leading part as last published, and whether it is open.
 
-    named: the year group of G's chart, the leading one at the opening.
+    named: the year group of G's chart, the leading one at the opening. known_until: when the newest register that the opening
+    rests on was recorded.
     """
 
     opened_on: date
@@ -43,6 +44,7 @@ class Line:
     hold_off_from: date | None
     leading: str | None = None
     named: str | None = None
+    known_until: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,13 +56,14 @@ class Said:
 
     def add(self, alert: Alert) -> None:
         """Fold one published record, in order of closes."""
-        key = _key_of(alert)
+        key = key_of(alert)
         line = self.lines.get(key)
         if alert.state is AlertState.OPENED:
             self.opened.add(str(alert.alert_id))
             held = line.hold_off_from if line else None
             rank = alert.once_in_school_years or 0.0
             line = self.lines[key] = Line(alert.opened_on, rank, open=True, onset=alert.onset_about, hold_off_from=held)
+            line.known_until = str(alert.evidence["known_until"]) if alert.evidence.get("known_until") else None
             line.named = alert.chart.removeprefix("G:") if alert.chart and key.chart == "G" else None
         elif line is not None:
             line.open = alert.state is AlertState.UPDATED
@@ -71,6 +74,7 @@ class Said:
             line.leading = str(alert.evidence["leading_cell"]) if alert.evidence.get("leading_cell") else None
 
 
-def _key_of(alert: Alert) -> Key:
+def key_of(alert: Alert) -> Key:
+    """What an alert is about."""
     chart = alert.chart or alert.kind
     return Key(chart.partition(":")[0], alert.urn, alert.area if alert.urn is None else None)

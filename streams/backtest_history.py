@@ -39,7 +39,7 @@ def read_year(reference: Reference, sessions: Sequence[Path], history: Sequence[
     """
     parameters = Parameters()
     if history:
-        parameters = learn_history(reference, history, parameters, processes=1, progress=bar.reading(history, "history"))
+        parameters = learn_history(reference, history, parameters, processes=1, progress=bar.reading(history, "history"), scored=sessions)
     store = read_input(sessions, processes=1, progress=bar.reading(sessions, "registers")).store
     batch, tally = store.batch(), store.tally()
     urns = np.array([s.urn for s in reference.schools], np.int32)

@@ -100,7 +100,9 @@ def replay_command(
     _out(out)
     with Progress(quiet=as_json) as bar:
         if history:
-            parameters = learn_history(reference, history, parameters, processes=processes, progress=bar.reading(history, "history"))
+            parameters = learn_history(
+                reference, history, parameters, processes=processes, progress=bar.reading(history, "history"), scored=sessions
+            )
         held = read_input(sessions, processes=processes, progress=bar.reading(sessions, "registers"))
         held.rejects |= said.rejects
         done = replay(reference, held, parameters, known=known, budget=budget, zone=zone, acknowledgements=said, progress=bar.closing)

@@ -172,9 +172,20 @@ def split_years(batch: Batch, arranged: Arranged, tally: Tally, made: Sequence[D
 
 
 def learn_history(
-    reference: Reference, paths: Sequence[Path], parameters: Parameters, *, processes: int, progress: Callable[[int], None]
+    reference: Reference,
+    paths: Sequence[Path],
+    parameters: Parameters,
+    *,
+    processes: int,
+    progress: Callable[[int], None],
+    scored: Sequence[Path] = (),
 ) -> Parameters:
-    """Parameters from the registers of earlier years: the newest academic year that the files hold and the calendar knows."""
+    """Parameters from the registers of earlier years: the newest academic year that the files hold and the calendar knows.
+
+    scored: the files that are to be scored with them; one of these as a history is refused, for a year knows its own alarms away.
+    """
+    if own := {path.resolve() for path in paths} & {path.resolve() for path in scored}:
+        raise WrongUsage(f"{min(own)}: its own history. Name the registers of an earlier year with --history")
     store = read_input(paths, processes=processes, progress=progress).store
     batch, tally = store.batch(), store.tally()
     arranged = arrange(batch)

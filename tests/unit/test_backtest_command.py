@@ -137,6 +137,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(written.sessions), *references]
 
 
+def test_a_year_is_not_its_own_history(own: list[str], tmp_path: Path) -> None:
+    sessions, *rest = own
+    others = [one for one in rest if not one.startswith("--history=")]
+    said = CliRunner().invoke(app, ["backtest", sessions, *others, f"--history={sessions}", "--out", str(tmp_path)])
+    assert isinstance(said.exception, WrongUsage)
+    assert "its own history" in str(said.exception)
+
+
 @pytest.mark.slow
 def test_drifts_are_planted_in_the_users_own_year(own: list[str], tmp_path: Path) -> None:
     drifts = ["--drift", "step:5", "--drift", "shock", "--drift", "missing"]

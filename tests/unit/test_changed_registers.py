@@ -1,4 +1,4 @@
-"""A withdrawal names the registers that changed since the opening: the school's own, by session, and how many of its peers."""
+"""A withdrawal names the registers that changed since the opening: the school's own, by session; an area's are counted."""
 
 from __future__ import annotations
 
@@ -67,14 +67,31 @@ def test_a_withdrawal_names_the_school_s_registers_that_were_corrected(tmp_path:
     until = {named for named in mended if named[:10] <= str(opened.opened_on)}
     assert withdrawn.evidence["registers_changed"] == len(until) > 0
     assert set(str(withdrawn.evidence["changed_registers"]).split(", ")) == until
-    assert (withdrawn.evidence["peers_registers_changed"], withdrawn.evidence["peers_changed"]) == (0, 0)
     assert withdrawn.reason.endswith(f"; {len(until)} of its registers changed since")
     assert "registers_changed" not in opened.evidence
 
 
 def test_what_only_peers_corrected_is_said_so() -> None:
-    changed: Evidence = {"registers_changed": 0, "changed_registers": "", "peers_registers_changed": 40, "peers_changed": 3}
-    assert in_words(changed) == "none of its registers changed since, but 40 of 3 other schools did"
+    changed: Evidence = {"registers_changed": 0, "changed_registers": ""}
+    assert in_words(changed) == "none of its own registers changed since: what its area is told did"
+
+
+def test_what_was_recorded_on_the_evening_of_the_opening_and_known_at_its_close_has_not_changed(tmp_path: Path) -> None:
+    """The opening knows of corrections of that evening (recorded at 19:00); those of midnight, by London's clock, come later."""
+    events, _ = _year(corrected=range(30, 35), on=36)
+    opened, _ = _of(run(events, tmp_path, days=DAYS).alerts)
+    evening = [e | {"revision": 2, "recorded_at": f"{opened.opened_on}T18:00:00Z"} for e in events if _about(e, 29)]
+    midnight = [e | {"revision": 2, "recorded_at": f"{opened.opened_on}T23:30:00Z"} for e in events if _about(e, 28)]
+    again, withdrawn = _of(run([*events, *evening, *midnight], tmp_path, days=DAYS).alerts)
+    named = str(withdrawn.evidence["changed_registers"])
+    assert again.opened_on == opened.opened_on
+    assert str(again.evidence["known_until"]) == f"{opened.opened_on}T18:00:00+00:00"
+    assert str(_day(29)) not in named
+    assert named.count(str(_day(28))) == 2
+
+
+def _about(event: Event, day: int) -> bool:
+    return bool(event["urn"] == URN and event["attendance_date"] == str(_day(day)))
 
 
 def test_many_are_counted_and_the_latest_named(tmp_path: Path) -> None:
@@ -83,19 +100,6 @@ def test_many_are_counted_and_the_latest_named(tmp_path: Path) -> None:
     until = sorted(named for named in mended if named[:10] <= str(opened.opened_on))
     assert withdrawn.evidence["registers_changed"] == len(until) > NAMED_MOST
     assert str(withdrawn.evidence["changed_registers"]).split(", ") == until[::-1][:NAMED_MOST]
-
-
-def test_what_peers_corrected_is_counted_apart(tmp_path: Path) -> None:
-    events, _ = _year(corrected=range(30, 35), on=36)
-    others = [e for e in events if e["urn"] != URN and e["attendance_date"] == str(_day(29))]
-    events += [{**e, "revision": 1, "recorded_at": f"{_day(36)}T15:00:00Z"} for e in others]
-    done = run(events, tmp_path, days=DAYS)
-    here = done.courses[0].deployment
-    peers = int((here.area == here.area[0]).sum()) - 1
-    _, withdrawn = _of(done.alerts)
-    assert peers > 0
-    assert (withdrawn.evidence["peers_registers_changed"], withdrawn.evidence["peers_changed"]) == (2 * peers, peers)
-    assert withdrawn.evidence["registers_changed"] == len(str(withdrawn.evidence["changed_registers"]).split(", "))
 
 
 def test_an_area_s_withdrawal_counts_them_and_their_schools(tmp_path: Path) -> None:

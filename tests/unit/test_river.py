@@ -121,6 +121,23 @@ def test_the_onset_is_the_update_after_the_evidence_was_last_all_zero() -> None:
     assert chart.onset == 8
 
 
+@pytest.mark.parametrize("missing", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_a_missing_update_and_deafens_nothing(missing: float) -> None:
+    chart, other = HeadwayChart(own_level=False), HeadwayChart(own_level=False)
+    for x in [0.1, missing, *[3.0] * 10]:
+        chart.update(x)
+        if math.isfinite(x):
+            other.update(x)
+    assert chart.reading == other.reading
+    assert chart.reading.statistic > 0
+
+
+@pytest.mark.parametrize("wrong", [{"shifts": ()}, {"shifts": (0.0,)}, {"long_run_variance": 0.0}, {"decision_interval": math.nan}])
+def test_parameters_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="greater than 0"):
+        HeadwayChart(**wrong)
+
+
 def test_it_is_silent_while_it_learns_its_own_level() -> None:
     chart = HeadwayChart()
     assert fed(chart, [9.0] * 20) == []
