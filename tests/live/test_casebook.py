@@ -90,8 +90,6 @@ def rows(database: Database, *tables: sa.Table) -> dict[str, list[Any]]:
             columns = [column for column in table.columns if column.name not in passing]
             kept = connection.execute(sa.select(*columns)).all()
             out[table.name] = sorted((tuple(map(_plain, row)) for row in kept), key=repr)
-                (tuple(json.dumps(v, sort_keys=True) if isinstance(v, dict | list) else v for v in row) for row in kept), key=repr
-            )
     return out
 
 
