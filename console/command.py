@@ -6,6 +6,7 @@ from casebook.casebook_command import casebook_command
 from casebook.deliver_command import deliver_command
 from casebook.ledger_command import ledger_app, redact_command
 from casebook.people_command import people_app
+from casebook.retention_command import retention_command
 from console.config_command import config_command
 from console.console_command import console_command
 from console.demo_command import demo_command
@@ -23,6 +24,7 @@ app.command("config")(config_command)
 app.command("doctor")(doctor_command)
 app.command("casebook")(casebook_command)
 app.command("deliver")(deliver_command)
+app.command("retention")(retention_command)
 app.command("redact")(redact_command)
 app.add_typer(people_app, name="people")
 app.add_typer(ledger_app, name="ledger")
