@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.coverage import Coverage
 from models.guards import Verdict
 from models.outlook import EMPTY
 from streams.metric_list import ALERT_KINDS, COVERAGE, PHASES, WITHHELD
@@ -36,6 +37,7 @@ class CloseMetrics:
     def __init__(self, metrics: Metrics, budget: Budget) -> None:
         self._metrics, self._budget = metrics, budget
         self._days: set[int] = set()
+        self._watched, self._watched_days = Coverage(schools_least=SCHOOLS_MIN), set[int]()
         self._shown: dict[str, set[tuple[str, ...]]] = {}
 
     def attempted(self, seconds: float, done: bool) -> None:  # noqa: FBT001 (as `streams.closing` calls it)
@@ -84,6 +86,12 @@ class CloseMetrics:
         z = np.abs(held[held != EMPTY]) / 1e6
         intervals = COVERAGE if len(z) >= SCHOOLS_MIN else {}
         self._show("headway_coverage_ratio", {(name,): float((z <= end).mean()) for name, end in intervals.items()})
+        if closed.day not in self._watched_days:  # A day that is closed again was watched the first time.
+            self._watched_days.add(closed.day)
+            self._watched.take(here.phase, np.where(held == EMPTY, nan, held / 1e6))
+        enough = np.bincount(here.phase[held != EMPTY], minlength=len(PHASES)) >= SCHOOLS_MIN
+        lately = {(one.phase, name): share for one in self._watched.held() for name, share in zip(COVERAGE, one.shares, strict=True)}
+        self._show("headway_coverage_lately_ratio", {(f, name): r for (f, name), r in lately.items() if enough[PHASES.index(f)]})
         schools = np.bincount(here.area, minlength=len(here.areas))
         sums = np.bincount(here.area, model.effect[closed.day], len(here.areas))
         many = np.flatnonzero(schools >= SCHOOLS_MIN).tolist()

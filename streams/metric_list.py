@@ -132,6 +132,14 @@ METRICS = (
         (("interval", tuple(COVERAGE)),),
     ),
     Metric(
+        "headway_coverage_lately_ratio",
+        "gauge",
+        "ratio",
+        "The same by phase over about the last twenty closes of this process, exponentially weighted (River's EWMean).",
+        _CLOSING,
+        (("phase", PHASES), ("interval", tuple(COVERAGE))),
+    ),
+    Metric(
         "headway_area_effect_logit",
         "gauge",
         "logit",

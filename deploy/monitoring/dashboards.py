@@ -109,7 +109,8 @@ _DETECTION = (
     Panel("Withheld", "short", "Charts above their limit that said nothing new at the newest close, by reason.", "More alerts than the budget",
           (("{{reason}}", f"sum by (reason) (headway_alerts_withheld {_LEADS})"),)),
     Panel("Calibration", "percentunit", "Share of schools inside each interval of the predictive law: 0.8 of them belong inside `0.8`.", "Calibration is off",
-          (("{{interval}}", f"max by (interval) (headway_coverage_ratio {_LEADS})"),)),
+          (("{{interval}}", f"max by (interval) (headway_coverage_ratio {_LEADS})"),
+           ("{{phase}} {{interval}}, lately", f"max by (phase, interval) (headway_coverage_lately_ratio {_LEADS})"))),
     Panel("What areas have in common", "none", "In logits, of the closed day: weather, a strike, illness. It is taken out before schools are judged.",
           "Calibration is off", (("{{area}}", f"max by (area) (headway_area_effect_logit {_LEADS})"),)),
 )  # fmt: skip

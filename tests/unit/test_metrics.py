@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
+from models.outlook import EMPTY
 from models.panels import Panels
 from models.parameters import BUDGET, Parameters
 from models.policy import Withheld
@@ -119,6 +120,25 @@ def test_a_figure_of_few_schools_is_not_shown() -> None:
     assert [one for one in series(metrics) if "effect" in one]
     watched.closed(closed_day(9))
     assert not [one for one in series(metrics) if "effect" in one or "coverage" in one]
+
+
+def test_coverage_is_watched_by_phase_over_the_last_closes() -> None:
+    metrics = Metrics("closer")
+    watched, day = CloseMetrics(metrics, BUDGET), closed_day(200)
+    primaries = day.course.deployment.phase == 0
+    assert primaries.sum() > 20
+
+    def share(days: list[float]) -> float | None:
+        for i, z in enumerate(days):
+            day.course.model.outlook.residual_z[i] = np.where(primaries, round(z * 1e6), EMPTY)
+            watched.closed(day._replace(day=i))
+        return metrics.registry.get_sample_value("headway_coverage_lately_ratio", {"phase": "primary", "interval": "0.8"})
+
+    assert share([0.5]) == 1.0
+    assert share([0.5, 3.0]) == pytest.approx(0.95), "one close in about twenty"
+    assert share([0.5, 3.0]) == pytest.approx(0.95), "closed again"
+    labels = {"phase": "special", "interval": "0.8"}
+    assert metrics.registry.get_sample_value("headway_coverage_lately_ratio", labels) is None
 
 
 def test_a_day_that_is_closed_again_has_had_its_share_of_false_alarms() -> None:
