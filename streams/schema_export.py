@@ -19,9 +19,9 @@ from schemas.register import SessionAttendance
 from schemas.reject import RejectReason
 from schemas.school import School, Target
 
-__all__ = ["json_schemas", "schema_command", "write"]
+__all__ = ["RECORDS", "json_schemas", "schema_command", "write"]
 
-_RECORDS: dict[str, TypeAdapter[Any]] = {
+RECORDS: dict[str, TypeAdapter[Any]] = {
     "acknowledgement": TypeAdapter(Acknowledgement),
     "alert": TypeAdapter(Alert),
     "calendar_row": TypeAdapter(CalendarRow),
@@ -31,6 +31,7 @@ _RECORDS: dict[str, TypeAdapter[Any]] = {
     "session_attendance": TypeAdapter(SessionAttendance),
     "target": TypeAdapter(Target),
 }
+"""Name -> the record."""
 _REJECT: dict[str, Any] = {
     "title": "Reject",
     "description": "A line of rejects.jsonl; of an oversized original only the beginning is kept, and its length.",
@@ -49,7 +50,7 @@ _REJECT: dict[str, Any] = {
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Every public record by name."""
-    made = {name: record.json_schema() for name, record in _RECORDS.items()} | {"reject": _REJECT}
+    made = {name: record.json_schema() for name, record in RECORDS.items()} | {"reject": _REJECT}
     return {name: {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema} for name, schema in sorted(made.items())}
 
 
