@@ -36,6 +36,7 @@ YEARS = {"null": 3, **dict(zip(DRIFTS, (2, 2, 3, 3), strict=True)), "shock": 3, 
 SHOCK_MOST = 0.035
 WHY_NOT = (
     "The engine stays as it is.",
+    "Groups that are no areas lose what an area has in common: a shock of the area is then held against its schools.",
     "Weighing peers by yesterday's evidence needs a pooling a day where one for 15 days does, so a correction of September read in June",
     "costs 190 poolings and not 13; and it lowers every limit, so thresholds, golden runs and all evidence would have to be made anew.",
     "Even who knows each drifter and its day does not come to nothing: what is left is the noise of the effect itself.",

@@ -5,7 +5,7 @@ A unit is one simulated year scored in every way; what it keeps suffices to judg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -16,14 +16,15 @@ from models.deployment import Path
 from models.null_years import peaks_of, year_seed
 from models.parameters import Parameters
 from models.simulated_panel import deployment_of, known_path, panel_of
-from models.simulator import Shock, SimulatedYear, make
+from models.simulator import Shock, SimulatedYear, make, previous_year
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from models.close import Acknowledged, _Block
+    from models.close import Acknowledged, _Block, _Checkpoint
     from models.common_effect import Effect
-    from models.numbers import Floats
+    from models.deployment import Deployment
+    from models.numbers import Floats, Ints
     from models.outlook import Outlook
     from models.panel import Panel
     from streams.finished_units import Arrays
@@ -48,15 +49,18 @@ class _NoOutlook:
 
 class Way(NamedTuple):
     """weigh: factor for each peer's weight, (schools,); level: what is taken off its residual in place of the slow level of 15 days
-    ago. Both see the model as the day before left it."""
+    ago; both see the model as the day before left it. cells: the group of each school in place of its area, (schools,). carried:
+    begin with the loadings that the year before ended with."""
 
     weigh: Callable[[Peers, int], Floats] | None = None
     level: Callable[[Peers, int], Floats] | None = None
+    cells: Callable[[Deployment], Ints] | None = None
+    carried: bool = False
 
     @property
     def block_days(self) -> int:
         """1 where yesterday is needed."""
-        return BLOCK_DAYS if self == Way(None, None) else 1
+        return BLOCK_DAYS if self.weigh is None and self.level is None else 1
 
 
 AS_IT_IS = Way()
@@ -69,6 +73,14 @@ class Peers(YearModel):
     way: Way = AS_IT_IS
     alone: bool = False
     """As if the path were the whole truth: no effect is taken from the peers."""
+    loading: Floats | None = None
+    """What T's loadings begin with; None: 0."""
+
+    def _start(self) -> _Checkpoint:
+        out = super()._start()
+        if self.loading is not None:
+            out.target.loading[:] = self.loading
+        return out
 
     def __post_init__(self) -> None:
         """Evidence upwards and downwards, and for each direction days and sum of the residual since it was last all 0."""
@@ -135,8 +147,30 @@ def _shift_taken_off(middle: float, slope: float) -> Callable[[Peers, int], Floa
     return level
 
 
+def _merged(here: Deployment) -> Ints:
+    return here.area // 5
+
+
+def _whole_nation(here: Deployment) -> Ints:
+    return np.zeros_like(here.area)
+
+
+def _similar(here: Deployment) -> Ints:
+    """As many groups as there are areas, of schools of a phase whose level of last year is alike, wherever they are."""
+    out = np.zeros_like(here.area)
+    for phase in np.unique(here.phase):
+        mine = np.flatnonzero(here.phase == phase)
+        rank = np.argsort(np.argsort(here.baseline[mine], kind="stable"), kind="stable")
+        out[mine] = rank * len(here.areas) // len(mine)
+    return out
+
+
 WAYS: dict[str, Way] = {
     "as it is": AS_IT_IS,
+    "five areas as one": Way(cells=_merged),
+    "all areas as one": Way(cells=_whole_nation),
+    "groups of similar schools, wherever they are": Way(cells=_similar),
+    "loadings carried over from last year": Way(carried=True),
     "own level of yesterday, not of 15 days ago": Way(level=_yesterdays_level),
     "weight 1/(1 + exp(4(evidence − .5)))": Way(_softly(0.5, 4.0)),
     "weight 1/(1 + exp(evidence − 1))": Way(_softly(1.0, 1.0)),
@@ -145,6 +179,15 @@ WAYS: dict[str, Way] = {
 }
 NOBODY_HAS = ("the drifters left out", "the true effect")
 """What nobody can do, but shows what could be had at most."""
+
+
+def _loading_before(year: SimulatedYear) -> Floats:
+    """T's loadings at the end of the year before."""
+    before = previous_year(year)
+    here = deployment_of(before)
+    model = Peers(here, Parameters(), known_path(before, here))
+    model.score(panel_of(before, groups=False), 0, len(here.days) - 1, {})
+    return model.state.target.loading
 
 
 def scored(year: SimulatedYear, panel: Panel, way: str) -> Peers:
@@ -160,7 +203,11 @@ def scored(year: SimulatedYear, panel: Panel, way: str) -> Peers:
         onset = np.where(year.truth.onset_day > 0, year.truth.onset_day - 1, len(year.dates))
         model = Peers(here, Parameters(), path, 1, way=Way(lambda _, day: (day < onset).astype(float)))
     else:
-        model = Peers(here, Parameters(), path, WAYS[way].block_days, way=WAYS[way])
+        rule = WAYS[way]
+        if rule.cells is not None:
+            area = rule.cells(here)
+            here = replace(here, area=area, areas=tuple(f"group {j}" for j in range(int(area.max()) + 1)))
+        model = Peers(here, Parameters(), path, rule.block_days, way=rule, loading=_loading_before(year) if rule.carried else None)
     model.score(panel, 0, len(here.days) - 1, {})
     return model
 
